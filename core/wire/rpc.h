@@ -1,0 +1,69 @@
+/*
+ * Calls and replies: the bodies of a channel's messages (docs/protocol-rpc.md).
+ *
+ *   CALL    0        8        16  17  18      20      24     24+n
+ *           +--------+--------+---+---+-------+-------+------+-----------+
+ *           | id     | budget | n | f | zero  | zero  | name | arguments |
+ *           +--------+--------+---+---+-------+-------+------+-----------+
+ *   REPLY   0        8        12      16
+ *           +--------+--------+-------+------------------+
+ *           | id     | status | zero  | result or text   |
+ *           +--------+--------+-------+------------------+
+ *   CANCEL  0        8
+ *           +--------+
+ *           | id     |
+ *           +--------+
+ *
+ * `id` is the caller's, rising by one on each channel from 1. `budget` is how many nanoseconds the caller will still
+ * wait (a duration, because clocks of two machines differ); 2^64-1 says for ever. `f` bit 0: one-way, nobody waits
+ * for a reply. `status` 0: a msgpack result follows; below 0: a TULLE_E_* code; above 0: the procedure's own error number; with
+ * both a UTF-8 text follows. All integers are little-endian; "zero" is written as zero and refused otherwise.
+ */
+#ifndef TL_CORE_WIRE_RPC_H
+#define TL_CORE_WIRE_RPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/error.h"
+#include "core/limits.h"
+
+/* Kinds of a channel's messages (the `kind` of its ring records). 0x8000 and above belong to the ring itself. */
+enum tl_message_kind {
+  TL_KIND_CALL = 1,
+  TL_KIND_REPLY = 2,
+  TL_KIND_CANCEL = 3,
+};
+
+#define TL_CALL_HEAD_BYTES     24
+#define TL_CALL_HEAD_BYTES_MAX (TL_CALL_HEAD_BYTES + TL_PROCEDURE_NAME_BYTES_MAX)
+#define TL_REPLY_HEAD_BYTES    16
+#define TL_CANCEL_BYTES        8
+
+#define TL_CALL_ONE_WAY 0x01u
+
+struct tl_call_head {
+  uint64_t id;
+  uint64_t budget_ns;
+  uint8_t flags;
+  uint8_t name_size;
+  const char *name; /* in place when decoded: in foreign memory its characters may still change */
+};
+
+struct tl_reply_head {
+  uint64_t id;
+  int32_t status;
+};
+
+/* Each writes one head; the arguments, result or text follow it. */
+void tl_call_encode(struct tl_writer *w, const struct tl_call_head *head);
+void tl_reply_encode(struct tl_writer *w, const struct tl_reply_head *head);
+void tl_cancel_encode(struct tl_writer *w, uint64_t id);
+
+/* Each reads one head, every byte once, and leaves the reader at what follows. 0 or TULLE_E_BAD_MESSAGE. */
+int tl_call_decode(struct tl_reader *r, struct tl_call_head *out);
+int tl_reply_decode(struct tl_reader *r, struct tl_reply_head *out);
+int tl_cancel_decode(struct tl_reader *r, uint64_t *out_id);
+
+#endif

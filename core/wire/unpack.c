@@ -1,0 +1,223 @@
+/*
+ * The reading half of include/tulle/pack.h: one function knows msgpack's type bytes, all others are built on it.
+ *
+ * Depth needs no recursion: passing over a value is a count of values still owed.
+ */
+#include "tulle/pack.h"
+
+#include "core/wire/msgpack.h"
+
+static const unsigned char *take(struct tulle_unpack *r, size_t size) {
+  if (r->failed || size > (size_t)(r->end - r->at)) {
+    r->failed = true;
+    return NULL;
+  }
+  const unsigned char *p = r->at;
+  r->at += size;
+  return p;
+}
+
+static uint64_t take_number(struct tulle_unpack *r, size_t size) {
+  const unsigned char *p = take(r, size);
+  uint64_t v = 0;
+  for (size_t i = 0; p && i < size; i++) v = v << 8 | p[i];
+  return v;
+}
+
+static int64_t sign_extend(uint64_t v, size_t size) {
+  unsigned shift = (unsigned)(64 - 8 * size);
+  return (int64_t)(v << shift) >> shift;
+}
+
+static struct tulle_value value_of_int(int64_t i) {
+  struct tulle_value v = {.type = i < 0 ? TULLE_INT : TULLE_UINT};
+  v.i = i;
+  return v;
+}
+
+static struct tulle_value take_data(struct tulle_unpack *r, enum tulle_type type, size_t size) {
+  struct tulle_value v = {.type = type};
+  if (type == TULLE_EXTENSION) v.extension = (int8_t)take_number(r, 1);
+  v.data = take(r, size);
+  v.size = v.data ? size : 0;
+  return v;
+}
+
+static struct tulle_value take_float(struct tulle_unpack *r, size_t size) {
+  struct tulle_value v = {.type = TULLE_DOUBLE};
+  uint64_t bits = take_number(r, size);
+  if (size == 4) {
+    float f;
+    uint32_t bits32 = (uint32_t)bits;
+    memcpy(&f, &bits32, sizeof f);
+    v.d = (double)f;
+  } else {
+    memcpy(&v.d, &bits, sizeof v.d);
+  }
+  return v;
+}
+
+static struct tulle_value value_of_count(enum tulle_type type, size_t count) {
+  struct tulle_value v = {.type = type};
+  v.count = count;
+  return v;
+}
+
+/* Type bytes 0xc0 to 0xdf, which are followed by more. */
+static struct tulle_value take_tagged(struct tulle_unpack *r, unsigned tag) {
+  struct tulle_value v = {.type = TULLE_NIL};
+  size_t size = (size_t)1 << (tag & 3);
+  switch (tag) {
+  case 0xc0: return v;
+  case 0xc2:
+  case 0xc3: v.type = TULLE_BOOL, v.boolean = tag == 0xc3; return v;
+  case 0xc4:
+  case 0xc5:
+  case 0xc6: return take_data(r, TULLE_BYTES, (size_t)take_number(r, size));
+  case 0xc7:
+  case 0xc8:
+  case 0xc9: return take_data(r, TULLE_EXTENSION, (size_t)take_number(r, (size_t)1 << (tag - 0xc7)));
+  case 0xca: return take_float(r, 4);
+  case 0xcb: return take_float(r, 8);
+  case 0xcc:
+  case 0xcd:
+  case 0xce:
+  case 0xcf: v.type = TULLE_UINT, v.u = take_number(r, size); return v;
+  case 0xd0:
+  case 0xd1:
+  case 0xd2:
+  case 0xd3: return value_of_int(sign_extend(take_number(r, size), size));
+  case 0xd4:
+  case 0xd5:
+  case 0xd6:
+  case 0xd7:
+  case 0xd8: return take_data(r, TULLE_EXTENSION, (size_t)1 << (tag - 0xd4));
+  case 0xd9:
+  case 0xda:
+  case 0xdb: return take_data(r, TULLE_TEXT, (size_t)take_number(r, (size_t)1 << (tag - 0xd9)));
+  case 0xdc:
+  case 0xdd: return value_of_count(TULLE_ARRAY, (size_t)take_number(r, (size_t)2 << (tag - 0xdc)));
+  case 0xde:
+  case 0xdf: return value_of_count(TULLE_MAP, (size_t)take_number(r, (size_t)2 << (tag - 0xde)));
+  default: r->failed = true; return v; /* 0xc1 is never used */
+  }
+}
+
+struct tulle_value tulle_unpack_any(struct tulle_unpack *r) {
+  struct tulle_value none = {.type = TULLE_NIL}, v;
+  const unsigned char *p = take(r, 1);
+  if (!p) return none;
+  if (*p < 0x80)
+    v = value_of_int(*p);
+  else if (*p < 0x90)
+    v = value_of_count(TULLE_MAP, *p & 0x0f);
+  else if (*p < 0xa0)
+    v = value_of_count(TULLE_ARRAY, *p & 0x0f);
+  else if (*p < 0xc0)
+    v = take_data(r, TULLE_TEXT, *p & 0x1f);
+  else if (*p < 0xe0)
+    v = take_tagged(r, *p);
+  else
+    v = value_of_int((int8_t)*p);
+  return r->failed ? none : v;
+}
+
+/* How many further values `v` announces. */
+static uint64_t values_owed(const struct tulle_value *v) {
+  if (v->type == TULLE_ARRAY) return v->count;
+  return v->type == TULLE_MAP ? 2 * (uint64_t)v->count : 0;
+}
+
+void tulle_unpack_skip(struct tulle_unpack *r) {
+  for (uint64_t owed = 1; owed && !r->failed; owed--) {
+    struct tulle_value v = tulle_unpack_any(r);
+    owed += values_owed(&v);
+  }
+}
+
+/* The next value if it is of `type`; else the cursor fails. */
+static struct tulle_value expect(struct tulle_unpack *r, enum tulle_type type) {
+  struct tulle_value v = tulle_unpack_any(r);
+  if (v.type != type) r->failed = true;
+  if (r->failed) v = (struct tulle_value){.type = type};
+  return v;
+}
+
+bool tulle_unpack_bool(struct tulle_unpack *r) { return expect(r, TULLE_BOOL).boolean; }
+uint64_t tulle_unpack_uint(struct tulle_unpack *r) { return expect(r, TULLE_UINT).u; }
+size_t tulle_unpack_array(struct tulle_unpack *r) { return expect(r, TULLE_ARRAY).count; }
+size_t tulle_unpack_map(struct tulle_unpack *r) { return expect(r, TULLE_MAP).count; }
+
+int64_t tulle_unpack_int(struct tulle_unpack *r) {
+  struct tulle_value v = tulle_unpack_any(r);
+  bool fits = v.type == TULLE_INT || (v.type == TULLE_UINT && v.u <= INT64_MAX);
+  if (!fits) r->failed = true;
+  return r->failed ? 0 : v.i;
+}
+
+double tulle_unpack_double(struct tulle_unpack *r) {
+  struct tulle_value v = tulle_unpack_any(r);
+  if (v.type == TULLE_UINT) return (double)v.u;
+  if (v.type == TULLE_INT) return (double)v.i;
+  if (v.type != TULLE_DOUBLE) r->failed = true;
+  return r->failed ? 0 : v.d;
+}
+
+const char *tulle_unpack_text(struct tulle_unpack *r, size_t *out_size) {
+  struct tulle_value v = expect(r, TULLE_TEXT);
+  *out_size = v.size;
+  return (const char *)v.data;
+}
+
+const void *tulle_unpack_bytes(struct tulle_unpack *r, size_t *out_size) {
+  struct tulle_value v = expect(r, TULLE_BYTES);
+  *out_size = v.size;
+  return v.data;
+}
+
+void tulle_unpack_string(struct tulle_unpack *r, char *out, size_t out_size) {
+  size_t size;
+  const char *text = tulle_unpack_text(r, &size);
+  out[0] = 0;
+  if (!text) return;
+  if (size >= out_size || memchr(text, 0, size)) {
+    r->failed = true;
+    return;
+  }
+  memcpy(out, text, size);
+  out[size] = 0;
+}
+
+struct tulle_unpack tulle_unpack_key(const struct tulle_unpack *r, const char *key) {
+  struct tulle_unpack c = *r;
+  size_t wanted = strlen(key);
+  for (size_t pairs = tulle_unpack_map(&c); pairs && !c.failed; pairs--) {
+    struct tulle_unpack at = c;
+    struct tulle_value v = tulle_unpack_any(&c);
+    if (v.type == TULLE_TEXT && v.size == wanted && memcmp(v.data, key, wanted) == 0) return c;
+    c = at;
+    tulle_unpack_skip(&c);
+    tulle_unpack_skip(&c);
+  }
+  c.failed = true;
+  return c;
+}
+
+int tl_msgpack_check(const void *data, size_t size) {
+  struct tulle_unpack r = tulle_unpack_on(data, size);
+  uint64_t owed[TL_MSGPACK_DEPTH_MAX + 1] = {1}; /* values still to come, per level */
+  size_t depth = 0;
+  for (unsigned objects = 0; owed[0];) {
+    struct tulle_value v = tulle_unpack_any(&r);
+    uint64_t inside = values_owed(&v);
+    if (r.failed || inside > (uint64_t)(r.end - r.at)) return TULLE_E_BAD_MESSAGE; /* every value takes a byte */
+    if (++objects > TL_MSGPACK_OBJECTS_MAX) return TULLE_E_LIMIT;
+    if (inside && depth == TL_MSGPACK_DEPTH_MAX) return TULLE_E_LIMIT;
+    if (inside) {
+      owed[++depth] = inside;
+      continue;
+    }
+    while (--owed[depth] == 0 && depth) depth--;
+  }
+  return r.at == r.end ? 0 : TULLE_E_BAD_MESSAGE;
+}

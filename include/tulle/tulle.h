@@ -1,0 +1,19 @@
+/*
+ * tulle: one header for programs.
+ *
+ *   error.h    codes, texts, hints
+ *   pack.h     arguments and results (msgpack)
+ *   attach.h   a program's attachment to its node; waiting; finding
+ *   call.h     calling procedures of a service, wherever it runs
+ *   service.h  offering procedures
+ */
+#ifndef TULLE_TULLE_H
+#define TULLE_TULLE_H
+
+#include "tulle/attach.h"
+#include "tulle/call.h"
+#include "tulle/error.h"
+#include "tulle/pack.h"
+#include "tulle/service.h"
+
+#endif
