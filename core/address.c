@@ -12,9 +12,13 @@ static const uint8_t mapped_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x
 
 _Static_assert(sizeof(struct tl_address) == 24, "memcmp must see no padding");
 
-bool tl_address_is_v4(const struct tl_address *a) { return memcmp(a->ip, mapped_prefix, sizeof mapped_prefix) == 0; }
+bool tl_address_is_v4(const struct tl_address *a) {
+  return memcmp(a->ip, mapped_prefix, sizeof mapped_prefix) == 0;
+}
 
-bool tl_address_is_equal(const struct tl_address *a, const struct tl_address *b) { return memcmp(a, b, sizeof *a) == 0; }
+bool tl_address_is_equal(const struct tl_address *a, const struct tl_address *b) {
+  return memcmp(a, b, sizeof *a) == 0;
+}
 
 static int parse_number(const char *text, unsigned long max, unsigned long *out) {
   char *end;
@@ -77,7 +81,8 @@ void tl_address_format(const struct tl_address *a, char out[TL_ADDRESS_TEXT_SIZE
     snprintf(out, TL_ADDRESS_TEXT_SIZE, "[%s]:%u", host, a->port);
 }
 
-socklen_t tl_address_to_sockaddr(const struct tl_address *a, bool dual, struct sockaddr_storage *out) {
+socklen_t tl_address_to_sockaddr(const struct tl_address *a, bool dual,
+                                 struct sockaddr_storage *out) {
   memset(out, 0, sizeof *out);
   if (tl_address_is_v4(a) && !dual) {
     struct sockaddr_in *s4 = (struct sockaddr_in *)out;

@@ -1,9 +1,9 @@
 /*
  * Bounded cursors: the only code that touches the bytes of a format.
  *
- * A reader or writer that runs past its end does nothing, returns zeros and remembers it, so a decoder
- * reads all its fields straight through and asks once, at the end, with tl_reader_done() or `failed`.
- * Integers are little-endian.
+ * A reader or writer that runs past its end does nothing, returns zeros and remembers it, so a
+ * decoder reads all its fields straight through and asks once, at the end, with tl_reader_done() or
+ * `failed`. Integers are little-endian.
  */
 #ifndef TL_CORE_BYTES_H
 #define TL_CORE_BYTES_H
@@ -31,10 +31,14 @@ static inline struct tl_reader tl_reader_on(const void *data, size_t size) {
   return (struct tl_reader){p, p + size, false};
 }
 
-static inline size_t tl_reader_left(const struct tl_reader *r) { return (size_t)(r->end - r->at); }
+static inline size_t tl_reader_left(const struct tl_reader *r) {
+  return (size_t)(r->end - r->at);
+}
 
 /* True when all was read, exactly, and nothing failed. */
-static inline bool tl_reader_done(const struct tl_reader *r) { return !r->failed && r->at == r->end; }
+static inline bool tl_reader_done(const struct tl_reader *r) {
+  return !r->failed && r->at == r->end;
+}
 
 /* `size` bytes in place, or NULL past the end. */
 static inline const uint8_t *tl_read_bytes(struct tl_reader *r, size_t size) {
@@ -66,10 +70,18 @@ static inline uint64_t tl_read_le(struct tl_reader *r, size_t size) {
   return p ? tl_load_le(p, size) : 0;
 }
 
-static inline uint8_t tl_read_u8(struct tl_reader *r) { return (uint8_t)tl_read_le(r, 1); }
-static inline uint16_t tl_read_u16(struct tl_reader *r) { return (uint16_t)tl_read_le(r, 2); }
-static inline uint32_t tl_read_u32(struct tl_reader *r) { return (uint32_t)tl_read_le(r, 4); }
-static inline uint64_t tl_read_u64(struct tl_reader *r) { return tl_read_le(r, 8); }
+static inline uint8_t tl_read_u8(struct tl_reader *r) {
+  return (uint8_t)tl_read_le(r, 1);
+}
+static inline uint16_t tl_read_u16(struct tl_reader *r) {
+  return (uint16_t)tl_read_le(r, 2);
+}
+static inline uint32_t tl_read_u32(struct tl_reader *r) {
+  return (uint32_t)tl_read_le(r, 4);
+}
+static inline uint64_t tl_read_u64(struct tl_reader *r) {
+  return tl_read_le(r, 8);
+}
 
 /* A QUIC variable-length integer (RFC 9000, section 16): 1, 2, 4 or 8 bytes, at most 2^62-1. */
 uint64_t tl_read_varint(struct tl_reader *r);
@@ -79,8 +91,12 @@ static inline struct tl_writer tl_writer_on(void *data, size_t size) {
   return (struct tl_writer){p, p, p + size, false};
 }
 
-static inline size_t tl_writer_left(const struct tl_writer *w) { return (size_t)(w->end - w->at); }
-static inline size_t tl_writer_size(const struct tl_writer *w) { return (size_t)(w->at - w->start); }
+static inline size_t tl_writer_left(const struct tl_writer *w) {
+  return (size_t)(w->end - w->at);
+}
+static inline size_t tl_writer_size(const struct tl_writer *w) {
+  return (size_t)(w->at - w->start);
+}
 
 /* Room for `size` bytes, to be filled by the caller, or NULL past the end. */
 static inline uint8_t *tl_write_room(struct tl_writer *w, size_t size) {
@@ -112,10 +128,18 @@ static inline void tl_write_le(struct tl_writer *w, uint64_t v, size_t size) {
   if (p) tl_store_le(p, v, size);
 }
 
-static inline void tl_write_u8(struct tl_writer *w, uint8_t v) { tl_write_le(w, v, 1); }
-static inline void tl_write_u16(struct tl_writer *w, uint16_t v) { tl_write_le(w, v, 2); }
-static inline void tl_write_u32(struct tl_writer *w, uint32_t v) { tl_write_le(w, v, 4); }
-static inline void tl_write_u64(struct tl_writer *w, uint64_t v) { tl_write_le(w, v, 8); }
+static inline void tl_write_u8(struct tl_writer *w, uint8_t v) {
+  tl_write_le(w, v, 1);
+}
+static inline void tl_write_u16(struct tl_writer *w, uint16_t v) {
+  tl_write_le(w, v, 2);
+}
+static inline void tl_write_u32(struct tl_writer *w, uint32_t v) {
+  tl_write_le(w, v, 4);
+}
+static inline void tl_write_u64(struct tl_writer *w, uint64_t v) {
+  tl_write_le(w, v, 8);
+}
 
 /* Writes `v` in as few bytes as it takes; 2^62 and above fail. */
 void tl_write_varint(struct tl_writer *w, uint64_t v);

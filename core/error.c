@@ -1,6 +1,6 @@
 /*
- * The one table of error codes: name, text, hint and exit code stand side by side, so that none of them
- * can be forgotten when a code is added.
+ * The one table of error codes: name, text, hint and exit code stand side by side, so that none of
+ * them can be forgotten when a code is added.
  */
 #include "core/error.h"
 
@@ -15,7 +15,8 @@ struct error_entry {
   const char *hint;
 };
 
-#define ENTRY(name, exit_code, text, hint) {TULLE_E_##name, exit_code, #name, text, hint}
+#define ENTRY(name, exit_code, text, hint)                                                         \
+  { TULLE_E_##name, exit_code, #name, text, hint }
 
 static const struct error_entry error_table[] = {
     ENTRY(NOT_FOUND, 4, "not found", NULL),
@@ -32,18 +33,23 @@ static const struct error_entry error_table[] = {
     ENTRY(TOO_BIG, 9, "message too big", "send it in parts"),
     ENTRY(VERSION, 8, "no common protocol version", "bring both sides to versions that overlap"),
     ENTRY(UNSUPPORTED, 2, "not supported", NULL),
-    ENTRY(PEER_GONE, 7, "the other side is gone; the operation did not run", "it is safe to repeat it"),
+    ENTRY(PEER_GONE, 7, "the other side is gone; the operation did not run",
+          "it is safe to repeat it"),
     ENTRY(CLOSED, 7, "closed", NULL),
-    ENTRY(DEADLINE, 5, "deadline passed", "give it more time (--timeout), or see whether the service is stalled"),
+    ENTRY(DEADLINE, 5, "deadline passed",
+          "give it more time (--timeout), or see whether the service is stalled"),
     ENTRY(UNREACHABLE, 7, "peer unreachable", "see 'tulle links' and 'tulle doctor'"),
     ENTRY(LIMIT, 9, "a limit was hit", NULL),
     ENTRY(CANCELLED, 11, "cancelled", NULL),
-    ENTRY(UNTRUSTED, 6, "peer not trusted", "it must join this fabric: 'tulle invite' here, 'tulle join' there"),
+    ENTRY(UNTRUSTED, 6, "peer not trusted",
+          "it must join this fabric: 'tulle invite' here, 'tulle join' there"),
     ENTRY(NO_NODE, 3, "no node runs here", "start one: 'tulle node'"),
-    ENTRY(NO_SERVICE, 4, "nobody serves that name", "see what there is: 'tulle ls'; or wait for it: 'tulle wait NAME'"),
+    ENTRY(NO_SERVICE, 4, "nobody serves that name",
+          "see what there is: 'tulle ls'; or wait for it: 'tulle wait NAME'"),
     ENTRY(NO_PROCEDURE, 4, "the service has no such procedure", NULL),
     ENTRY(NO_PEER, 4, "no such node", "see who is a member: 'tulle members'"),
-    ENTRY(OUTCOME_UNKNOWN, 10, "the other side is gone; the operation may have run", "find out before you repeat it"),
+    ENTRY(OUTCOME_UNKNOWN, 10, "the other side is gone; the operation may have run",
+          "find out before you repeat it"),
     ENTRY(REMOTE, 1, "the procedure returned an error", NULL),
     ENTRY(FORKED, 2, "the handle belongs to the parent process", "attach anew in the child"),
 };

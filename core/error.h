@@ -1,6 +1,6 @@
 /*
- * Internal results: 0 done; below 0 an error, forwarded unchanged (include/tulle/error.h); above 0 a
- * condition of the object asked, which its caller handles and never forwards.
+ * Internal results: 0 done; below 0 an error, forwarded unchanged (include/tulle/error.h); above 0
+ * a condition of the object asked, which its caller handles and never forwards.
  */
 #ifndef TL_CORE_ERROR_H
 #define TL_CORE_ERROR_H
@@ -18,7 +18,7 @@ enum tl_condition {
 };
 
 /* For our own mistakes only, never for bytes that came from outside; stays on in release builds. */
-#define TL_ASSERT(x)                                                                                \
+#define TL_ASSERT(x)                                                                               \
   do {                                                                                             \
     if (__builtin_expect(!(x), 0)) {                                                               \
       fprintf(stderr, "tulle: assertion failed: %s (%s:%d)\n", #x, __FILE__, __LINE__);            \

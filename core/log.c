@@ -7,14 +7,20 @@
 
 static enum tl_log_level log_level = TL_LOG_NOTICE;
 
-void tl_log_set_level(enum tl_log_level level) { log_level = level; }
+void tl_log_set_level(enum tl_log_level level) {
+  log_level = level;
+}
 
 static const char *level_text(enum tl_log_level level) {
   switch (level) {
-  case TL_LOG_ERROR: return "error";
-  case TL_LOG_WARNING: return "warning";
-  case TL_LOG_NOTICE: return "notice";
-  case TL_LOG_DEBUG: return "debug";
+  case TL_LOG_ERROR:
+    return "error";
+  case TL_LOG_WARNING:
+    return "warning";
+  case TL_LOG_NOTICE:
+    return "notice";
+  case TL_LOG_DEBUG:
+    return "debug";
   }
   return "?";
 }
@@ -29,5 +35,6 @@ void tl_log(enum tl_log_level level, const char *component, const char *format, 
   int size = getenv("JOURNAL_STREAM")
                  ? snprintf(line, sizeof line, "<%d>%s: %s\n", (int)level, component, text)
                  : snprintf(line, sizeof line, "%s %s: %s\n", level_text(level), component, text);
-  if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0) return; /* nowhere left to complain */
+  if (size > 0 && write(STDERR_FILENO, line, (size_t)size) < 0)
+    return; /* nowhere left to complain */
 }

@@ -1,8 +1,9 @@
 /*
- * Log lines of the node and its helpers: `level component: text`, one write each, on standard error.
+ * Log lines of the node and its helpers: `level component: text`, one write each, on standard
+ * error.
  *
- * Under systemd (JOURNAL_STREAM set) a line carries the journal's priority prefix. A repeated site is
- * limited by its caller: log once, where the error is decided.
+ * Under systemd (JOURNAL_STREAM set) a line carries the journal's priority prefix. A repeated site
+ * is limited by its caller: log once, where the error is decided.
  */
 #ifndef TL_CORE_LOG_H
 #define TL_CORE_LOG_H

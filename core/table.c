@@ -1,4 +1,5 @@
-/* Open addressing with linear probing and backward-shift deletion: no tombstones, load at most three quarters. */
+/* Open addressing with linear probing and backward-shift deletion: no tombstones, load at most
+ * three quarters. */
 #include "core/table.h"
 
 #include <stdbool.h>
@@ -11,7 +12,9 @@
 
 #define SLOTS_MIN 8
 
-static uint64_t rotate_left(uint64_t v, unsigned bits) { return v << bits | v >> (64 - bits); }
+static uint64_t rotate_left(uint64_t v, unsigned bits) {
+  return v << bits | v >> (64 - bits);
+}
 
 static void sip_round(uint64_t v[4]) {
   v[0] += v[1], v[1] = rotate_left(v[1], 13) ^ v[0], v[0] = rotate_left(v[0], 32);
@@ -29,7 +32,8 @@ static void sip_absorb(uint64_t v[4], uint64_t word) {
 uint64_t tl_siphash(const uint8_t key[16], const void *data, size_t size) {
   const uint8_t *p = data;
   uint64_t k0 = tl_load_le(key, 8), k1 = tl_load_le(key + 8, 8);
-  uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+  uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
+                   k1 ^ 0x7465646279746573};
   for (size_t left = size; left >= 8; left -= 8, p += 8) sip_absorb(v, tl_load_le(p, 8));
   sip_absorb(v, tl_load_le(p, size & 7) | (uint64_t)size << 56);
   v[2] ^= 0xff;
@@ -51,12 +55,15 @@ void tl_table_deinit(struct tl_table *t) {
   t->slot_count = t->used = 0;
 }
 
-static bool slot_matches(const struct tl_table_slot *s, uint64_t hash, const void *key, size_t key_size) {
+static bool slot_matches(const struct tl_table_slot *s, uint64_t hash, const void *key,
+                         size_t key_size) {
   return s->hash == hash && s->key_size == key_size && memcmp(s->key, key, key_size) == 0;
 }
 
-/* The slot that holds the key, or the free one where it belongs. The table has slots, one of them free. */
-static struct tl_table_slot *slot_for(const struct tl_table *t, uint64_t hash, const void *key, size_t key_size) {
+/* The slot that holds the key, or the free one where it belongs. The table has slots, one of them
+ * free. */
+static struct tl_table_slot *slot_for(const struct tl_table *t, uint64_t hash, const void *key,
+                                      size_t key_size) {
   size_t mask = t->slot_count - 1;
   for (size_t i = hash & mask;; i = (i + 1) & mask) {
     struct tl_table_slot *s = &t->slots[i];

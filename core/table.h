@@ -1,8 +1,9 @@
 /*
  * A hash table from byte strings to pointers, safe against chosen keys.
  *
- * The hash is SipHash-2-4 under a random key of the table's owner, so a peer that picks names cannot pick
- * collisions. Keys are borrowed: they must live, unchanged, inside the value they lead to.
+ * The hash is SipHash-2-4 under a random key of the table's owner, so a peer that picks names
+ * cannot pick collisions. Keys are borrowed: they must live, unchanged, inside the value they lead
+ * to.
  */
 #ifndef TL_CORE_TABLE_H
 #define TL_CORE_TABLE_H
@@ -37,7 +38,8 @@ void *tl_table_find(const struct tl_table *t, const void *key, size_t key_size);
 /* Takes the key out and returns its value, or NULL. */
 void *tl_table_remove(struct tl_table *t, const void *key, size_t key_size);
 
-/* Iterates in no particular order: start with *cursor = 0; NULL at the end. No insertion or removal meanwhile. */
+/* Iterates in no particular order: start with *cursor = 0; NULL at the end. No insertion or removal
+ * meanwhile. */
 void *tl_table_next(const struct tl_table *t, size_t *cursor);
 
 /* SipHash-2-4 (Aumasson and Bernstein, 2012). */

@@ -9,24 +9,31 @@
 
 static const char alphabet_hex[] = "0123456789abcdef";
 static const char alphabet_base32[] = "abcdefghijklmnopqrstuvwxyz234567";
-static const char alphabet_base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char alphabet_base64[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* All three forms are the same walk: take `bits` at a time from the top. */
-static char *encode(const uint8_t *data, size_t size, unsigned bits, const char *alphabet, char *out) {
+static char *encode(const uint8_t *data, size_t size, unsigned bits, const char *alphabet,
+                    char *out) {
   uint32_t pool = 0;
   unsigned held = 0;
   for (size_t i = 0; i < size; i++) {
     pool = pool << 8 | data[i];
-    for (held += 8; held >= bits; held -= bits) *out++ = alphabet[pool >> (held - bits) & ((1u << bits) - 1)];
+    for (held += 8; held >= bits; held -= bits)
+      *out++ = alphabet[pool >> (held - bits) & ((1u << bits) - 1)];
   }
   if (held) *out++ = alphabet[pool << (bits - held) & ((1u << bits) - 1)];
   *out = 0;
   return out;
 }
 
-void tl_hex_encode(const void *data, size_t size, char *out) { encode(data, size, 4, alphabet_hex, out); }
+void tl_hex_encode(const void *data, size_t size, char *out) {
+  encode(data, size, 4, alphabet_hex, out);
+}
 
-void tl_base32_encode(const void *data, size_t size, char *out) { encode(data, size, 5, alphabet_base32, out); }
+void tl_base32_encode(const void *data, size_t size, char *out) {
+  encode(data, size, 5, alphabet_base32, out);
+}
 
 void tl_base64_encode(const void *data, size_t size, char *out) {
   char *end = encode(data, size, 6, alphabet_base64, out);
@@ -39,7 +46,8 @@ static int digit_of(const char *alphabet, char c) {
   return p ? (int)(p - alphabet) : -1;
 }
 
-static int decode(const char *text, size_t length, unsigned bits, const char *alphabet, uint8_t *out, size_t out_size) {
+static int decode(const char *text, size_t length, unsigned bits, const char *alphabet,
+                  uint8_t *out, size_t out_size) {
   uint32_t pool = 0;
   unsigned held = 0;
   size_t size = 0;
@@ -87,7 +95,9 @@ static bool is_name_with(const char *name, size_t length, size_t max, const char
   return true;
 }
 
-bool tl_name_is_valid(const char *name, size_t length, size_t max) { return is_name_with(name, length, max, "._-"); }
+bool tl_name_is_valid(const char *name, size_t length, size_t max) {
+  return is_name_with(name, length, max, "._-");
+}
 
 bool tl_capability_is_valid(const char *name, size_t length) {
   return is_name_with(name, length, TL_CAPABILITY_BYTES_MAX, "._-/");

@@ -1,6 +1,6 @@
 /*
- * Text forms of bytes: hexadecimal, base32 (lower case, RFC 4648 alphabet) and base64; names and their checks;
- * the nearest name for "did you mean".
+ * Text forms of bytes: hexadecimal, base32 (lower case, RFC 4648 alphabet) and base64; names and
+ * their checks; the nearest name for "did you mean".
  */
 #ifndef TL_CORE_TEXT_H
 #define TL_CORE_TEXT_H
@@ -18,19 +18,22 @@ void tl_hex_encode(const void *data, size_t size, char *out);
 void tl_base32_encode(const void *data, size_t size, char *out);
 void tl_base64_encode(const void *data, size_t size, char *out);
 
-/* Decoders return the number of bytes, or TULLE_E_BAD_MESSAGE (a wrong character, a wrong length, stray bits set)
- * or TULLE_E_TOO_BIG (more than `out_size`). base32 is decoded without regard to case. */
+/* Decoders return the number of bytes, or TULLE_E_BAD_MESSAGE (a wrong character, a wrong length,
+ * stray bits set) or TULLE_E_TOO_BIG (more than `out_size`). base32 is decoded without regard to
+ * case. */
 int tl_hex_decode(const char *text, size_t length, void *out, size_t out_size);
 int tl_base32_decode(const char *text, size_t length, void *out, size_t out_size);
 int tl_base64_decode(const char *text, size_t length, void *out, size_t out_size);
 
-/* A service, node or procedure name: 1 to `max` of a-z A-Z 0-9 . _ -, beginning with a letter or digit. */
+/* A service, node or procedure name: 1 to `max` of a-z A-Z 0-9 . _ -, beginning with a letter or
+ * digit. */
 bool tl_name_is_valid(const char *name, size_t length, size_t max);
 
 /* A capability: as a name, with '/' between parts. */
 bool tl_capability_is_valid(const char *name, size_t length);
 
-/* How many single-character edits (with transpositions) lead from a to b; inputs over 64 bytes count as 64 apart. */
+/* How many single-character edits (with transpositions) lead from a to b; inputs over 64 bytes
+ * count as 64 apart. */
 unsigned tl_text_distance(const char *a, const char *b);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Time is a 64-bit count of nanoseconds. State machines are handed it; only drivers ask for it.
  *
- * tl_time_now() is CLOCK_MONOTONIC, the time of deadlines. tl_time_boot() is CLOCK_BOOTTIME, which goes
- * on while the machine sleeps: the time of keys, invitations and leases.
+ * tl_time_now() is CLOCK_MONOTONIC, the time of deadlines. tl_time_boot() is CLOCK_BOOTTIME, which
+ * goes on while the machine sleeps: the time of keys, invitations and leases.
  */
 #ifndef TL_CORE_TIME_H
 #define TL_CORE_TIME_H
@@ -21,12 +21,20 @@ static inline uint64_t tl_time_of(clockid_t clock) {
   return (uint64_t)t.tv_sec * TL_S + (uint64_t)t.tv_nsec;
 }
 
-static inline uint64_t tl_time_now(void) { return tl_time_of(CLOCK_MONOTONIC); }
-static inline uint64_t tl_time_boot(void) { return tl_time_of(CLOCK_BOOTTIME); }
+static inline uint64_t tl_time_now(void) {
+  return tl_time_of(CLOCK_MONOTONIC);
+}
+static inline uint64_t tl_time_boot(void) {
+  return tl_time_of(CLOCK_BOOTTIME);
+}
 
 /* a + b, never past TL_NEVER. */
-static inline uint64_t tl_time_add(uint64_t a, uint64_t b) { return a > TL_NEVER - b ? TL_NEVER : a + b; }
+static inline uint64_t tl_time_add(uint64_t a, uint64_t b) {
+  return a > TL_NEVER - b ? TL_NEVER : a + b;
+}
 
-static inline uint64_t tl_time_min(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t tl_time_min(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
 
 #endif

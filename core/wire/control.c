@@ -1,6 +1,6 @@
 /*
- * One table says which fields a message has, and encoding and decoding are loops over it: a field cannot be written
- * and forgotten to be read.
+ * One table says which fields a message has, and encoding and decoding are loops over it: a field
+ * cannot be written and forgotten to be read.
  */
 #include "core/wire/control.h"
 
@@ -9,7 +9,16 @@
 #include "core/wire/msgpack.h"
 #include "tulle/pack.h"
 
-enum field_kind { FIELD_U16, FIELD_U32, FIELD_U64, FIELD_I32, FIELD_BOOL, FIELD_ROLE, FIELD_NODE, FIELD_STRING };
+enum field_kind {
+  FIELD_U16,
+  FIELD_U32,
+  FIELD_U64,
+  FIELD_I32,
+  FIELD_BOOL,
+  FIELD_ROLE,
+  FIELD_NODE,
+  FIELD_STRING
+};
 
 struct field {
   const char *key;
@@ -19,12 +28,35 @@ struct field {
 };
 
 enum field_index {
-  F_MIN, F_MAX, F_CODE, F_CHANNEL, F_SEGMENT, F_BYTES, F_DATA, F_PEER, F_ROLE, F_BEGUN, F_NAME, F_FABRIC, F_TEXT,
-  F_NODE, F_INCARNATION, F_CLIENT, F_UID, F_GID, F_PID, F_ROLES, F_LOCAL, F_NODE_NAME, F_PROGRAM, FIELDS
+  F_MIN,
+  F_MAX,
+  F_CODE,
+  F_CHANNEL,
+  F_SEGMENT,
+  F_BYTES,
+  F_DATA,
+  F_PEER,
+  F_ROLE,
+  F_BEGUN,
+  F_NAME,
+  F_FABRIC,
+  F_TEXT,
+  F_NODE,
+  F_INCARNATION,
+  F_CLIENT,
+  F_UID,
+  F_GID,
+  F_PID,
+  F_ROLES,
+  F_LOCAL,
+  F_NODE_NAME,
+  F_PROGRAM,
+  FIELDS
 };
 
-#define AT(member)     offsetof(struct tl_control, member), 0
-#define STRING(member) FIELD_STRING, offsetof(struct tl_control, member), sizeof((struct tl_control *)0)->member
+#define AT(member) offsetof(struct tl_control, member), 0
+#define STRING(member)                                                                             \
+  FIELD_STRING, offsetof(struct tl_control, member), sizeof((struct tl_control *)0)->member
 
 static const struct field fields[FIELDS] = {
     [F_MIN] = {"min", FIELD_U16, AT(version_min)},
@@ -53,9 +85,9 @@ static const struct field fields[FIELDS] = {
 };
 
 #define BIT(f) (UINT32_C(1) << (f))
-#define IDENTITY                                                                                                       \
-  (BIT(F_NODE) | BIT(F_INCARNATION) | BIT(F_CLIENT) | BIT(F_UID) | BIT(F_GID) | BIT(F_PID) | BIT(F_ROLES) |            \
-   BIT(F_LOCAL) | BIT(F_NODE_NAME) | BIT(F_PROGRAM))
+#define IDENTITY                                                                                   \
+  (BIT(F_NODE) | BIT(F_INCARNATION) | BIT(F_CLIENT) | BIT(F_UID) | BIT(F_GID) | BIT(F_PID) |       \
+   BIT(F_ROLES) | BIT(F_LOCAL) | BIT(F_NODE_NAME) | BIT(F_PROGRAM))
 
 static const struct {
   const char *name;
@@ -65,10 +97,13 @@ static const struct {
     [TL_CONTROL_HELLO] = {"hello", BIT(F_MIN) | BIT(F_MAX) | BIT(F_NAME), 0},
     [TL_CONTROL_WELCOME] = {"welcome", BIT(F_MAX) | BIT(F_FABRIC) | IDENTITY, 0},
     [TL_CONTROL_REFUSED] = {"refused", BIT(F_CODE) | BIT(F_MIN) | BIT(F_MAX) | BIT(F_TEXT), 0},
-    [TL_CONTROL_SEGMENT] = {"segment", BIT(F_SEGMENT) | BIT(F_CHANNEL) | BIT(F_BYTES) | BIT(F_DATA), 1},
+    [TL_CONTROL_SEGMENT] = {"segment", BIT(F_SEGMENT) | BIT(F_CHANNEL) | BIT(F_BYTES) | BIT(F_DATA),
+                            1},
     [TL_CONTROL_MAPPED] = {"mapped", BIT(F_SEGMENT), 0},
     [TL_CONTROL_CHANNEL] = {"channel",
-                            BIT(F_CHANNEL) | BIT(F_SEGMENT) | BIT(F_BYTES) | BIT(F_ROLE) | BIT(F_NAME) | IDENTITY, 3},
+                            BIT(F_CHANNEL) | BIT(F_SEGMENT) | BIT(F_BYTES) | BIT(F_ROLE) |
+                                BIT(F_NAME) | IDENTITY,
+                            3},
     [TL_CONTROL_GROW] = {"grow", BIT(F_CHANNEL) | BIT(F_BYTES), 0},
     [TL_CONTROL_GROWN] = {"grown", BIT(F_CHANNEL) | BIT(F_SEGMENT) | BIT(F_BYTES) | BIT(F_PEER), 0},
     [TL_CONTROL_ATTACHED] = {"attached", BIT(F_CHANNEL) | BIT(F_SEGMENT), 0},
@@ -88,14 +123,30 @@ static void encode_field(struct tulle_pack *w, const struct field *f, const stru
   uint64_t u64;
   tulle_pack_text(w, f->key);
   switch (f->kind) {
-  case FIELD_U16: memcpy(&u16, p, sizeof u16), tulle_pack_uint(w, u16); break;
-  case FIELD_U32: memcpy(&u32, p, sizeof u32), tulle_pack_uint(w, u32); break;
-  case FIELD_U64: memcpy(&u64, p, sizeof u64), tulle_pack_uint(w, u64); break;
-  case FIELD_I32: tulle_pack_int(w, *(const int32_t *)(const void *)p); break;
-  case FIELD_BOOL: tulle_pack_bool(w, *(const bool *)p); break;
-  case FIELD_ROLE: tulle_pack_uint(w, m->role); break;
-  case FIELD_NODE: tulle_pack_bytes(w, p, sizeof m->party.node); break;
-  case FIELD_STRING: tulle_pack_text_of(w, p, strnlen(p, f->size - 1)); break;
+  case FIELD_U16:
+    memcpy(&u16, p, sizeof u16), tulle_pack_uint(w, u16);
+    break;
+  case FIELD_U32:
+    memcpy(&u32, p, sizeof u32), tulle_pack_uint(w, u32);
+    break;
+  case FIELD_U64:
+    memcpy(&u64, p, sizeof u64), tulle_pack_uint(w, u64);
+    break;
+  case FIELD_I32:
+    tulle_pack_int(w, *(const int32_t *)(const void *)p);
+    break;
+  case FIELD_BOOL:
+    tulle_pack_bool(w, *(const bool *)p);
+    break;
+  case FIELD_ROLE:
+    tulle_pack_uint(w, m->role);
+    break;
+  case FIELD_NODE:
+    tulle_pack_bytes(w, p, sizeof m->party.node);
+    break;
+  case FIELD_STRING:
+    tulle_pack_text_of(w, p, strnlen(p, f->size - 1));
+    break;
   }
 }
 
@@ -133,18 +184,32 @@ static void decode_field(struct tulle_unpack *r, const struct field *f, struct t
   uint64_t u64;
   int64_t i;
   switch (f->kind) {
-  case FIELD_U16: u16 = (uint16_t)decode_uint(r, UINT16_MAX), memcpy(p, &u16, sizeof u16); break;
-  case FIELD_U32: u32 = (uint32_t)decode_uint(r, UINT32_MAX), memcpy(p, &u32, sizeof u32); break;
-  case FIELD_U64: u64 = decode_uint(r, UINT64_MAX), memcpy(p, &u64, sizeof u64); break;
+  case FIELD_U16:
+    u16 = (uint16_t)decode_uint(r, UINT16_MAX), memcpy(p, &u16, sizeof u16);
+    break;
+  case FIELD_U32:
+    u32 = (uint32_t)decode_uint(r, UINT32_MAX), memcpy(p, &u32, sizeof u32);
+    break;
+  case FIELD_U64:
+    u64 = decode_uint(r, UINT64_MAX), memcpy(p, &u64, sizeof u64);
+    break;
   case FIELD_I32:
     i = tulle_unpack_int(r);
     if (i < INT32_MIN || i > INT32_MAX) r->failed = true;
     m->code = (int32_t)i;
     break;
-  case FIELD_BOOL: *(bool *)p = tulle_unpack_bool(r); break;
-  case FIELD_ROLE: m->role = decode_uint(r, TL_ROLE_SERVER) ? TL_ROLE_SERVER : TL_ROLE_CLIENT; break;
-  case FIELD_NODE: decode_node(r, (uint8_t *)p); break;
-  case FIELD_STRING: tulle_unpack_string(r, p, f->size); break;
+  case FIELD_BOOL:
+    *(bool *)p = tulle_unpack_bool(r);
+    break;
+  case FIELD_ROLE:
+    m->role = decode_uint(r, TL_ROLE_SERVER) ? TL_ROLE_SERVER : TL_ROLE_CLIENT;
+    break;
+  case FIELD_NODE:
+    decode_node(r, (uint8_t *)p);
+    break;
+  case FIELD_STRING:
+    tulle_unpack_string(r, p, f->size);
+    break;
   }
 }
 

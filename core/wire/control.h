@@ -2,29 +2,31 @@
  * The control protocol: what program and node say to each other on the Unix SEQPACKET socket.
  *
  * One packet is one message: a msgpack map with the text key "t" for its type, within
- * TL_CONTROL_BYTES_MAX, and the descriptors named below as one SCM_RIGHTS. It carries attaching, descriptors and
- * death, nothing else; everything else is a call on channel 0, whose other end is the node (docs/node-service.md). A
- * malformed message or a wrong number of descriptors ends the attachment. docs/protocol-control.md has each byte.
+ * TL_CONTROL_BYTES_MAX, and the descriptors named below as one SCM_RIGHTS. It carries attaching,
+ * descriptors and death, nothing else; everything else is a call on channel 0, whose other end is
+ * the node (docs/node-service.md). A malformed message or a wrong number of descriptors ends the
+ * attachment. docs/protocol-control.md has each byte.
  *
  *   direction  type      fields                                              descriptors
  *   P -> N     hello     min max name                                        -
  *   N -> P     welcome   version node name fabric incarnation client         -
  *   N -> P     refused   code min max text                                   -
- *   N -> P     segment   segment bytes data                                  memfd, to be mapped for writing
- *   P -> N     mapped    segment                                             -
- *   N -> P     channel   channel role segment peer_bytes service + identity  peer's memfd, my eventfd, peer's eventfd
- *   N -> P     grown     channel segment role                                memfd of the peer's new data (role peer) or none
- *   P -> N     grow      channel bytes                                       -
- *   P -> N     attached  channel segment                                     -
- *   N -> P     closed    channel code begun                                  -
+ *   N -> P     segment   segment bytes data                                  memfd, to be mapped
+ * for writing P -> N     mapped    segment                                             - N -> P
+ * channel   channel role segment peer_bytes service + identity  peer's memfd, my eventfd, peer's
+ * eventfd N -> P     grown     channel segment role                                memfd of the
+ * peer's new data (role peer) or none P -> N     grow      channel bytes - P -> N     attached
+ * channel segment                                     - N -> P     closed    channel code begun -
  *   P -> N     close     channel                                             -
  *
- * Opening a channel: each party gets `segment` for its own writing, maps it, says `mapped`; the node seals both against
- * further writers and sends each party `channel` with the other's segment. Channel 0 is opened so after `welcome`.
+ * Opening a channel: each party gets `segment` for its own writing, maps it, says `mapped`; the
+ * node seals both against further writers and sends each party `channel` with the other's segment.
+ * Channel 0 is opened so after `welcome`.
  *
- * Growth: a writer asks `grow`; it gets `segment` (data = true), says `mapped`; the node seals and sends the reader
- * `grown` with the new memory; the reader maps it and says `attached`; the node tells the writer `grown`, and
- * only now the writer's next record may be a SWITCH (docs/protocol-ring.md).
+ * Growth: a writer asks `grow`; it gets `segment` (data = true), says `mapped`; the node seals and
+ * sends the reader `grown` with the new memory; the reader maps it and says `attached`; the node
+ * tells the writer `grown`, and only now the writer's next record may be a SWITCH
+ * (docs/protocol-ring.md).
  */
 #ifndef TL_CORE_WIRE_CONTROL_H
 #define TL_CORE_WIRE_CONTROL_H
@@ -67,7 +69,8 @@ struct tl_party {
   uint32_t roles; /* of its node in the fabric; 0 on this node */
   bool local;     /* on this node */
   char node_name[TL_NODE_NAME_BYTES_MAX + 1];
-  char program[TL_SERVICE_NAME_BYTES_MAX + 1]; /* the name it gave itself at attach; information only */
+  char program[TL_SERVICE_NAME_BYTES_MAX +
+               1]; /* the name it gave itself at attach; information only */
 };
 
 /* One message; only the fields that its type names (see the table above) mean anything. */
@@ -77,15 +80,17 @@ struct tl_control {
   uint16_t version_max; /* hello, refused; welcome: the version chosen */
   int32_t code;         /* refused, closed: a TULLE_E_* code */
   uint32_t channel;
-  uint32_t segment;     /* the node's number for a segment; in `channel`: the receiver's own segment */
-  uint64_t bytes;       /* segment: size of the data area; grow: wanted size; channel: data area of the peer's segment */
-  bool is_data;         /* segment: a data segment without position page */
-  bool is_peer;         /* grown: descriptor attached, the receiver reads from it */
+  uint32_t segment; /* the node's number for a segment; in `channel`: the receiver's own segment */
+  uint64_t bytes;   /* segment: size of the data area; grow: wanted size; channel: data area of the
+                       peer's segment */
+  bool is_data;     /* segment: a data segment without position page */
+  bool is_peer;     /* grown: descriptor attached, the receiver reads from it */
   enum tl_channel_role role;
-  uint64_t begun;       /* closed: how many of the receiver's records the peer has begun; 2^64-1 when only its page knows */
-  char name[TL_SERVICE_NAME_BYTES_MAX + 1];    /* hello: program; channel: service */
-  char fabric[TL_NODE_NAME_BYTES_MAX + 1];     /* welcome */
-  char text[128];       /* refused: for people */
+  uint64_t begun; /* closed: how many of the receiver's records the peer has begun; 2^64-1 when only
+                     its page knows */
+  char name[TL_SERVICE_NAME_BYTES_MAX + 1]; /* hello: program; channel: service */
+  char fabric[TL_NODE_NAME_BYTES_MAX + 1];  /* welcome */
+  char text[128];                           /* refused: for people */
   struct tl_party party; /* welcome: the program itself; channel: the other side */
 };
 
@@ -95,7 +100,8 @@ size_t tl_control_fds(const struct tl_control *m);
 /* Returns the size of the packet (never above TL_CONTROL_BYTES_MAX). */
 size_t tl_control_encode(const struct tl_control *m, uint8_t out[TL_CONTROL_BYTES_MAX]);
 
-/* 0 or TULLE_E_BAD_MESSAGE. `data` is private memory. Unknown keys are passed over, unknown types refused. */
+/* 0 or TULLE_E_BAD_MESSAGE. `data` is private memory. Unknown keys are passed over, unknown types
+ * refused. */
 int tl_control_decode(const void *data, size_t size, struct tl_control *out);
 
 #endif

@@ -36,7 +36,9 @@ int tl_reply_decode(struct tl_reader *r, struct tl_reply_head *out) {
   return 0;
 }
 
-void tl_cancel_encode(struct tl_writer *w, uint64_t id) { tl_write_u64(w, id); }
+void tl_cancel_encode(struct tl_writer *w, uint64_t id) {
+  tl_write_u64(w, id);
+}
 
 int tl_cancel_decode(struct tl_reader *r, uint64_t *out_id) {
   uint64_t id = tl_read_u64(r);

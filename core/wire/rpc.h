@@ -14,10 +14,11 @@
  *           | id     |
  *           +--------+
  *
- * `id` is the caller's, rising by one on each channel from 1. `budget` is how many nanoseconds the caller will still
- * wait (a duration, because clocks of two machines differ); 2^64-1 says for ever. `f` bit 0: one-way, nobody waits
- * for a reply. `status` 0: a msgpack result follows; below 0: a TULLE_E_* code; above 0: the procedure's own error number; with
- * both a UTF-8 text follows. All integers are little-endian; "zero" is written as zero and refused otherwise.
+ * `id` is the caller's, rising by one on each channel from 1. `budget` is how many nanoseconds the
+ * caller will still wait (a duration, because clocks of two machines differ); 2^64-1 says for ever.
+ * `f` bit 0: one-way, nobody waits for a reply. `status` 0: a msgpack result follows; below 0: a
+ * TULLE_E_* code; above 0: the procedure's own error number; with both a UTF-8 text follows. All
+ * integers are little-endian; "zero" is written as zero and refused otherwise.
  */
 #ifndef TL_CORE_WIRE_RPC_H
 #define TL_CORE_WIRE_RPC_H
@@ -29,7 +30,8 @@
 #include "core/error.h"
 #include "core/limits.h"
 
-/* Kinds of a channel's messages (the `kind` of its ring records). 0x8000 and above belong to the ring itself. */
+/* Kinds of a channel's messages (the `kind` of its ring records). 0x8000 and above belong to the
+ * ring itself. */
 enum tl_message_kind {
   TL_KIND_CALL = 1,
   TL_KIND_REPLY = 2,
@@ -61,7 +63,8 @@ void tl_call_encode(struct tl_writer *w, const struct tl_call_head *head);
 void tl_reply_encode(struct tl_writer *w, const struct tl_reply_head *head);
 void tl_cancel_encode(struct tl_writer *w, uint64_t id);
 
-/* Each reads one head, every byte once, and leaves the reader at what follows. 0 or TULLE_E_BAD_MESSAGE. */
+/* Each reads one head, every byte once, and leaves the reader at what follows. 0 or
+ * TULLE_E_BAD_MESSAGE. */
 int tl_call_decode(struct tl_reader *r, struct tl_call_head *out);
 int tl_reply_decode(struct tl_reader *r, struct tl_reply_head *out);
 int tl_cancel_decode(struct tl_reader *r, uint64_t *out_id);

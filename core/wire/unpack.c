@@ -1,5 +1,6 @@
 /*
- * The reading half of include/tulle/pack.h: one function knows msgpack's type bytes, all others are built on it.
+ * The reading half of include/tulle/pack.h: one function knows msgpack's type bytes, all others are
+ * built on it.
  *
  * Depth needs no recursion: passing over a value is a count of values still owed.
  */
@@ -68,38 +69,54 @@ static struct tulle_value take_tagged(struct tulle_unpack *r, unsigned tag) {
   struct tulle_value v = {.type = TULLE_NIL};
   size_t size = (size_t)1 << (tag & 3);
   switch (tag) {
-  case 0xc0: return v;
+  case 0xc0:
+    return v;
   case 0xc2:
-  case 0xc3: v.type = TULLE_BOOL, v.boolean = tag == 0xc3; return v;
+  case 0xc3:
+    v.type = TULLE_BOOL, v.boolean = tag == 0xc3;
+    return v;
   case 0xc4:
   case 0xc5:
-  case 0xc6: return take_data(r, TULLE_BYTES, (size_t)take_number(r, size));
+  case 0xc6:
+    return take_data(r, TULLE_BYTES, (size_t)take_number(r, size));
   case 0xc7:
   case 0xc8:
-  case 0xc9: return take_data(r, TULLE_EXTENSION, (size_t)take_number(r, (size_t)1 << (tag - 0xc7)));
-  case 0xca: return take_float(r, 4);
-  case 0xcb: return take_float(r, 8);
+  case 0xc9:
+    return take_data(r, TULLE_EXTENSION, (size_t)take_number(r, (size_t)1 << (tag - 0xc7)));
+  case 0xca:
+    return take_float(r, 4);
+  case 0xcb:
+    return take_float(r, 8);
   case 0xcc:
   case 0xcd:
   case 0xce:
-  case 0xcf: v.type = TULLE_UINT, v.u = take_number(r, size); return v;
+  case 0xcf:
+    v.type = TULLE_UINT, v.u = take_number(r, size);
+    return v;
   case 0xd0:
   case 0xd1:
   case 0xd2:
-  case 0xd3: return value_of_int(sign_extend(take_number(r, size), size));
+  case 0xd3:
+    return value_of_int(sign_extend(take_number(r, size), size));
   case 0xd4:
   case 0xd5:
   case 0xd6:
   case 0xd7:
-  case 0xd8: return take_data(r, TULLE_EXTENSION, (size_t)1 << (tag - 0xd4));
+  case 0xd8:
+    return take_data(r, TULLE_EXTENSION, (size_t)1 << (tag - 0xd4));
   case 0xd9:
   case 0xda:
-  case 0xdb: return take_data(r, TULLE_TEXT, (size_t)take_number(r, (size_t)1 << (tag - 0xd9)));
+  case 0xdb:
+    return take_data(r, TULLE_TEXT, (size_t)take_number(r, (size_t)1 << (tag - 0xd9)));
   case 0xdc:
-  case 0xdd: return value_of_count(TULLE_ARRAY, (size_t)take_number(r, (size_t)2 << (tag - 0xdc)));
+  case 0xdd:
+    return value_of_count(TULLE_ARRAY, (size_t)take_number(r, (size_t)2 << (tag - 0xdc)));
   case 0xde:
-  case 0xdf: return value_of_count(TULLE_MAP, (size_t)take_number(r, (size_t)2 << (tag - 0xde)));
-  default: r->failed = true; return v; /* 0xc1 is never used */
+  case 0xdf:
+    return value_of_count(TULLE_MAP, (size_t)take_number(r, (size_t)2 << (tag - 0xde)));
+  default:
+    r->failed = true;
+    return v; /* 0xc1 is never used */
   }
 }
 
@@ -143,10 +160,18 @@ static struct tulle_value expect(struct tulle_unpack *r, enum tulle_type type) {
   return v;
 }
 
-bool tulle_unpack_bool(struct tulle_unpack *r) { return expect(r, TULLE_BOOL).boolean; }
-uint64_t tulle_unpack_uint(struct tulle_unpack *r) { return expect(r, TULLE_UINT).u; }
-size_t tulle_unpack_array(struct tulle_unpack *r) { return expect(r, TULLE_ARRAY).count; }
-size_t tulle_unpack_map(struct tulle_unpack *r) { return expect(r, TULLE_MAP).count; }
+bool tulle_unpack_bool(struct tulle_unpack *r) {
+  return expect(r, TULLE_BOOL).boolean;
+}
+uint64_t tulle_unpack_uint(struct tulle_unpack *r) {
+  return expect(r, TULLE_UINT).u;
+}
+size_t tulle_unpack_array(struct tulle_unpack *r) {
+  return expect(r, TULLE_ARRAY).count;
+}
+size_t tulle_unpack_map(struct tulle_unpack *r) {
+  return expect(r, TULLE_MAP).count;
+}
 
 int64_t tulle_unpack_int(struct tulle_unpack *r) {
   struct tulle_value v = tulle_unpack_any(r);
@@ -210,7 +235,8 @@ int tl_msgpack_check(const void *data, size_t size) {
   for (unsigned objects = 0; owed[0];) {
     struct tulle_value v = tulle_unpack_any(&r);
     uint64_t inside = values_owed(&v);
-    if (r.failed || inside > (uint64_t)(r.end - r.at)) return TULLE_E_BAD_MESSAGE; /* every value takes a byte */
+    if (r.failed || inside > (uint64_t)(r.end - r.at))
+      return TULLE_E_BAD_MESSAGE; /* every value takes a byte */
     if (++objects > TL_MSGPACK_OBJECTS_MAX) return TULLE_E_LIMIT;
     if (inside && depth == TL_MSGPACK_DEPTH_MAX) return TULLE_E_LIMIT;
     if (inside) {

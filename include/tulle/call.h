@@ -1,14 +1,16 @@
 /*
- * Calling procedures: the same lines whether the service runs beside this program or on another machine.
+ * Calling procedures: the same lines whether the service runs beside this program or on another
+ * machine.
  *
- * A channel is a conversation with one service. Every call on it has a deadline and runs at most once; it ends with its
- * result or with an error that says what is known:
+ * A channel is a conversation with one service. Every call on it has a deadline and runs at most
+ * once; it ends with its result or with an error that says what is known:
  *
  *   NO_SERVICE, NO_PROCEDURE, REFUSED   it did not run
  *   PEER_GONE, UNREACHABLE              the other side went away before it ran: safe to repeat
  *   OUTCOME_UNKNOWN                     the other side went away after it may have begun
- *   DEADLINE                            time is up; the service has been told, and may or may not have finished
- *   REMOTE                              it ran and returned an error of its own (result.code and result.text)
+ *   DEADLINE                            time is up; the service has been told, and may or may not
+ * have finished REMOTE                              it ran and returned an error of its own
+ * (result.code and result.text)
  *
  * All functions may be called from any thread.
  */
@@ -32,11 +34,12 @@ struct tulle_target {
   uint64_t timeout_ns;    /* for opening; 0: TULLE_TIMEOUT_DEFAULT */
 };
 
-/* Opens a channel to `service`. `target` may be NULL. Errors: NO_SERVICE, NO_PEER, REFUSED, DEADLINE, UNREACHABLE, LIMIT. Close it
- * with tulle_channel_close(). Cost: one round trip through the node; calls on the channel then bypass the node when
- * the service is local. If the other side dies, the channel stays closed: open another. */
-TULLE_PUBLIC int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_target *target,
-                                    struct tulle_channel **out);
+/* Opens a channel to `service`. `target` may be NULL. Errors: NO_SERVICE, NO_PEER, REFUSED,
+ * DEADLINE, UNREACHABLE, LIMIT. Close it with tulle_channel_close(). Cost: one round trip through
+ * the node; calls on the channel then bypass the node when the service is local. If the other side
+ * dies, the channel stays closed: open another. */
+TULLE_PUBLIC int tulle_channel_open(struct tulle *t, const char *service,
+                                    const struct tulle_target *target, struct tulle_channel **out);
 
 /* Ends the channel; pending calls on it end with CANCELLED. Returns NULL, accepts NULL. */
 TULLE_PUBLIC struct tulle_channel *tulle_channel_close(struct tulle_channel *c);
@@ -49,39 +52,47 @@ TULLE_PUBLIC const char *tulle_channel_path(struct tulle_channel *c);
 
 #define TULLE_RESULT_INLINE_BYTES 240
 
-/* A result. Set by tulle_call() also on TULLE_E_REMOTE; otherwise empty. Give it back with tulle_result_clear(). */
+/* A result. Set by tulle_call() also on TULLE_E_REMOTE; otherwise empty. Give it back with
+ * tulle_result_clear(). */
 struct tulle_result {
   const void *data; /* msgpack, checked; lives until cleared */
   size_t size;
   int32_t code;     /* the procedure's own error number on TULLE_E_REMOTE, else 0 */
   const char *text; /* what the other side said about an error, zero-terminated, or NULL */
   void *owned;      /* private */
-  unsigned char inline_bytes[TULLE_RESULT_INLINE_BYTES]; /* private: small results need no memory of their own */
+  unsigned char inline_bytes[TULLE_RESULT_INLINE_BYTES]; /* private: small results need no memory of
+                                                            their own */
 };
 
 TULLE_PUBLIC void tulle_result_clear(struct tulle_result *r);
 
-/* Calls `procedure` and waits. `args` is one msgpack value of `args_size` bytes (both may be 0), borrowed for the call.
- * `timeout_ns` 0 means TULLE_TIMEOUT_DEFAULT. `out` may be NULL if no result is wanted. */
-TULLE_PUBLIC int tulle_call(struct tulle_channel *c, const char *procedure, const void *args, size_t args_size,
-                            uint64_t timeout_ns, struct tulle_result *out);
+/* Calls `procedure` and waits. `args` is one msgpack value of `args_size` bytes (both may be 0),
+ * borrowed for the call. `timeout_ns` 0 means TULLE_TIMEOUT_DEFAULT. `out` may be NULL if no result
+ * is wanted. */
+TULLE_PUBLIC int tulle_call(struct tulle_channel *c, const char *procedure, const void *args,
+                            size_t args_size, uint64_t timeout_ns, struct tulle_result *out);
 
-/* Called once per asynchronous call with what tulle_call() would have returned; `result` is cleared afterwards. Runs inside
- * tulle_dispatch(), tulle_serve() or a tulle_call() of another thread on the same channel. It may make asynchronous calls. */
+/* Called once per asynchronous call with what tulle_call() would have returned; `result` is cleared
+ * afterwards. Runs inside tulle_dispatch(), tulle_serve() or a tulle_call() of another thread on
+ * the same channel. It may make asynchronous calls. */
 typedef void tulle_completion(void *userdata, int status, const struct tulle_result *result);
 
-/* Starts a call and returns at once. Many may be in flight on one channel; they are begun in order. `out_pending`
- * may be NULL; else it is valid until the completion has run. Errors: TULLE_E_AGAIN when the channel has no room now (wait
- * for tulle_fd()), else as tulle_call(). */
-TULLE_PUBLIC int tulle_call_async(struct tulle_channel *c, const char *procedure, const void *args, size_t args_size,
-                                  uint64_t timeout_ns, tulle_completion *completion, void *userdata,
+/* Starts a call and returns at once. Many may be in flight on one channel; they are begun in order.
+ * `out_pending` may be NULL; else it is valid until the completion has run. Errors: TULLE_E_AGAIN
+ * when the channel has no room now (wait for tulle_fd()), else as tulle_call(). */
+TULLE_PUBLIC int tulle_call_async(struct tulle_channel *c, const char *procedure, const void *args,
+                                  size_t args_size, uint64_t timeout_ns,
+                                  tulle_completion *completion, void *userdata,
                                   struct tulle_pending **out_pending);
 
-/* Ends a pending call with TULLE_E_CANCELLED and tells the service. Its completion runs as always. */
+/* Ends a pending call with TULLE_E_CANCELLED and tells the service. Its completion runs as always.
+ */
 TULLE_PUBLIC void tulle_cancel(struct tulle_pending *p);
 
-/* Calls without waiting for an answer of any kind. 0 says that the call was accepted for delivery. */
-TULLE_PUBLIC int tulle_call_one_way(struct tulle_channel *c, const char *procedure, const void *args, size_t args_size);
+/* Calls without waiting for an answer of any kind. 0 says that the call was accepted for delivery.
+ */
+TULLE_PUBLIC int tulle_call_one_way(struct tulle_channel *c, const char *procedure,
+                                    const void *args, size_t args_size);
 
 #ifdef __cplusplus
 }

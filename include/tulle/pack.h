@@ -2,12 +2,14 @@
  * Arguments and results: msgpack, written into and read from plain buffers.
  *
  * A call carries one msgpack value; by convention a map from parameter names to values, or a single
- * binary for raw bytes. Both cursors below follow one rule: an operation that does not fit, or meets another type,
- * does nothing, yields zeros and is remembered, so code reads straight through and asks once at the end
- * (tulle_pack_size, tulle_unpack_is_ok). Nothing allocates; strings are read in place.
+ * binary for raw bytes. Both cursors below follow one rule: an operation that does not fit, or
+ * meets another type, does nothing, yields zeros and is remembered, so code reads straight through
+ * and asks once at the end (tulle_pack_size, tulle_unpack_is_ok). Nothing allocates; strings are
+ * read in place.
  *
- * The bytes are plain msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md): any msgpack library can stand in
- * for this header. What arrives in a call or a result has been checked for depth and counts before a program sees it.
+ * The bytes are plain msgpack (https://github.com/msgpack/msgpack/blob/master/spec.md): any msgpack
+ * library can stand in for this header. What arrives in a call or a result has been checked for
+ * depth and counts before a program sees it.
  *
  * Thread rule: a cursor belongs to one thread at a time. Cost: a few nanoseconds a value.
  */
@@ -42,7 +44,9 @@ static inline struct tulle_pack tulle_pack_on(void *buffer, size_t size) {
 }
 
 /* How many bytes were written, or 0 if anything did not fit (a value is never empty). */
-static inline size_t tulle_pack_size(const struct tulle_pack *w) { return w->failed ? 0 : (size_t)(w->at - w->start); }
+static inline size_t tulle_pack_size(const struct tulle_pack *w) {
+  return w->failed ? 0 : (size_t)(w->at - w->start);
+}
 
 static inline unsigned char *tulle_pack_room_(struct tulle_pack *w, size_t size) {
   if (w->failed || size > (size_t)(w->end - w->at)) {
@@ -62,8 +66,12 @@ static inline void tulle_pack_tagged_(struct tulle_pack *w, unsigned tag, uint64
   for (size_t i = size; i > 0; i--, v >>= 8) p[i] = (unsigned char)v;
 }
 
-static inline void tulle_pack_nil(struct tulle_pack *w) { tulle_pack_tagged_(w, 0xc0, 0, 0); }
-static inline void tulle_pack_bool(struct tulle_pack *w, bool v) { tulle_pack_tagged_(w, v ? 0xc3 : 0xc2, 0, 0); }
+static inline void tulle_pack_nil(struct tulle_pack *w) {
+  tulle_pack_tagged_(w, 0xc0, 0, 0);
+}
+static inline void tulle_pack_bool(struct tulle_pack *w, bool v) {
+  tulle_pack_tagged_(w, v ? 0xc3 : 0xc2, 0, 0);
+}
 
 static inline void tulle_pack_uint(struct tulle_pack *w, uint64_t v) {
   if (v < 0x80)
@@ -99,9 +107,10 @@ static inline void tulle_pack_double(struct tulle_pack *w, double v) {
   tulle_pack_tagged_(w, 0xcb, bits, 8);
 }
 
-/* A header for `size` counted things: one of the short forms below `fix_end`, else 8, 16 or 32 bits of length. */
-static inline void tulle_pack_counted_(struct tulle_pack *w, size_t size, unsigned fix, size_t fix_end, unsigned tag8,
-                                       unsigned tag16) {
+/* A header for `size` counted things: one of the short forms below `fix_end`, else 8, 16 or 32 bits
+ * of length. */
+static inline void tulle_pack_counted_(struct tulle_pack *w, size_t size, unsigned fix,
+                                       size_t fix_end, unsigned tag8, unsigned tag16) {
   if (size < fix_end)
     tulle_pack_tagged_(w, fix | (unsigned)size, 0, 0);
   else if (tag8 && size <= UINT8_MAX)
@@ -125,7 +134,9 @@ static inline void tulle_pack_text_of(struct tulle_pack *w, const char *text, si
   tulle_pack_raw_(w, text, size);
 }
 
-static inline void tulle_pack_text(struct tulle_pack *w, const char *text) { tulle_pack_text_of(w, text, strlen(text)); }
+static inline void tulle_pack_text(struct tulle_pack *w, const char *text) {
+  tulle_pack_text_of(w, text, strlen(text));
+}
 
 static inline void tulle_pack_bytes(struct tulle_pack *w, const void *data, size_t size) {
   tulle_pack_counted_(w, size, 0, 0, 0xc4, 0xc5);
@@ -136,7 +147,9 @@ static inline void tulle_pack_bytes(struct tulle_pack *w, const void *data, size
 static inline void tulle_pack_array(struct tulle_pack *w, size_t count) {
   tulle_pack_counted_(w, count, 0x90, 16, 0, 0xdc);
 }
-static inline void tulle_pack_map(struct tulle_pack *w, size_t count) { tulle_pack_counted_(w, count, 0x80, 16, 0, 0xde); }
+static inline void tulle_pack_map(struct tulle_pack *w, size_t count) {
+  tulle_pack_counted_(w, count, 0x80, 16, 0, 0xde);
+}
 
 /* ---- reading ---- */
 
@@ -181,15 +194,19 @@ static inline struct tulle_unpack tulle_unpack_on(const void *data, size_t size)
   return r;
 }
 
-static inline bool tulle_unpack_is_ok(const struct tulle_unpack *r) { return !r->failed; }
+static inline bool tulle_unpack_is_ok(const struct tulle_unpack *r) {
+  return !r->failed;
+}
 
-/* Reads the next value: the whole of a scalar, the header of an array or map. On failure the type is TULLE_NIL. */
+/* Reads the next value: the whole of a scalar, the header of an array or map. On failure the type
+ * is TULLE_NIL. */
 TULLE_PUBLIC struct tulle_value tulle_unpack_any(struct tulle_unpack *r);
 
 /* Passes over the next value with all that is in it. */
 TULLE_PUBLIC void tulle_unpack_skip(struct tulle_unpack *r);
 
-/* Reads the next value as the type named; another type, or a number out of range, fails the cursor. */
+/* Reads the next value as the type named; another type, or a number out of range, fails the cursor.
+ */
 TULLE_PUBLIC bool tulle_unpack_bool(struct tulle_unpack *r);
 TULLE_PUBLIC uint64_t tulle_unpack_uint(struct tulle_unpack *r);
 TULLE_PUBLIC int64_t tulle_unpack_int(struct tulle_unpack *r);
@@ -201,11 +218,12 @@ TULLE_PUBLIC size_t tulle_unpack_map(struct tulle_unpack *r);
 TULLE_PUBLIC const char *tulle_unpack_text(struct tulle_unpack *r, size_t *out_size);
 TULLE_PUBLIC const void *tulle_unpack_bytes(struct tulle_unpack *r, size_t *out_size);
 
-/* Copies text into `out` with a terminating zero; longer text than `out_size` - 1 fails and leaves "". */
+/* Copies text into `out` with a terminating zero; longer text than `out_size` - 1 fails and leaves
+ * "". */
 TULLE_PUBLIC void tulle_unpack_string(struct tulle_unpack *r, char *out, size_t out_size);
 
-/* A cursor at the value under `key` in the map that is next in `r`. `r` itself does not move. The cursor is failed if
- * there is no such map or key. Cost: linear in the map. */
+/* A cursor at the value under `key` in the map that is next in `r`. `r` itself does not move. The
+ * cursor is failed if there is no such map or key. Cost: linear in the map. */
 TULLE_PUBLIC struct tulle_unpack tulle_unpack_key(const struct tulle_unpack *r, const char *key);
 
 #ifdef __cplusplus

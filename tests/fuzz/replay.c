@@ -1,8 +1,9 @@
 /*
  * Runs kept inputs through a fuzz target where libFuzzer is not built in.
  *
- * Each argument is a file or a folder of files. Every input goes through the target whole and cut at
- * every length up to 256 bytes, so that the kept corpus also is the truncation test of its decoder.
+ * Each argument is a file or a folder of files. Every input goes through the target whole and cut
+ * at every length up to 256 bytes, so that the kept corpus also is the truncation test of its
+ * decoder.
  */
 #include <dirent.h>
 #include <stdint.h>
