@@ -1,4 +1,5 @@
-/* What the check lets through, our cursor passes over exactly and msgpack-c decodes without reserving much memory. */
+/* What the check lets through, our cursor passes over exactly and msgpack-c decodes without
+ * reserving much memory. */
 #include <msgpack.h>
 
 #include "core/wire/msgpack.h"

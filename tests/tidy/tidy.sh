@@ -1,0 +1,131 @@
+#!/bin/sh
+# The rules of the house that a machine can check.
+#
+#   tidy.sh SOURCE_DIR BUILD_DIR [CC]
+#
+# Floors: a file includes only what the `.may_include` of its folder names, and no two folders include each other.
+# Homes: each outer library is included in its own folders only. Headers compile alone. Every source file is built.
+# Words that mark unfinished work, and paths of somebody's machine, are nowhere. Prints each fault as file: what.
+set -u
+cd "$1" || exit 2
+build=$2
+cc=${3:-cc}
+temp=$(mktemp -d) || exit 2
+trap 'rm -rf "$temp"' EXIT
+faults=$temp/faults
+: > "$faults"
+
+code_folders=; for d in core crypto transport discovery client node tools examples; do [ -d $d ] && code_folders="$code_folders $d"; done
+sources() { find $code_folders include tests -name '*.[ch]' | sort; }
+
+# --- floors ---------------------------------------------------------------------------------------------------------
+
+# Prints the folder of a file as `.may_include` files name it: the longest one that has such a file.
+module_of() {
+  d=$(dirname "$1")
+  while [ "$d" != . ] && [ ! -f "$d/.may_include" ]; do d=$(dirname "$d"); done
+  echo "$d"
+}
+
+check_floors() {
+  find $code_folders -name '*.[ch]' | sort | while read -r file; do
+    [ "$file" = transport/carrier.h ] && continue # the contract between two floors stands on its own
+    module=$(module_of "$file")
+    if [ "$module" = . ]; then
+      echo "$file: no .may_include in its folder or above"
+      continue
+    fi
+    sed -n 's/^#include "\(.*\)"$/\1/p' "$file" | while read -r path; do
+      case $path in
+      tulle/*) target=include ;;
+      transport/carrier.h) target=transport/carrier.h ;;
+      *) [ -f "$path" ] || { echo "$file: includes \"$path\", which is not there (paths start at the root)"; continue; }
+         target=$(module_of "$path") ;;
+      esac
+      [ "$target" = "$module" ] && continue
+      echo "$module $target" >> "$temp/edges"
+      grep -qx "$target" "$module/.may_include" || echo "$file: $module may not include $target"
+    done
+  done >> "$faults"
+  [ -f "$temp/edges" ] || return
+  sort -u "$temp/edges" | tsort > /dev/null 2> "$temp/cycle" || sed 's/^/include cycle: /' "$temp/cycle" >> "$faults"
+}
+
+# --- homes of the outer libraries -----------------------------------------------------------------------------------
+
+# check_home HEADER_PATTERN ALLOWED_PATH_PATTERN
+check_home() {
+  grep -lE "^#include <$1" $(sources) | grep -vE "^($2)" | sed "s|\$|: <$1> is not at home here|" >> "$faults"
+}
+
+check_homes() {
+  check_home 'sodium' 'crypto/|tests/'
+  check_home 'msgpack' 'core/wire/|client/|tools/|examples/|tests/'
+  check_home 'avahi' 'discovery/mdns/|tests/'
+  check_home 'uv\.h' 'discovery/mdns/|node/|transport/udp/|transport/tcp/|tests/'
+}
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+check_headers_compile_alone() {
+  find $code_folders include -name '*.h' | sort | while read -r header; do
+    echo "#include \"$header\"" |
+      "$cc" -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -I. -Iinclude -fsyntax-only -x c - 2> "$temp/cc" ||
+      echo "$header: does not compile alone: $(grep -m1 error "$temp/cc")"
+  done >> "$faults"
+}
+
+check_every_source_is_built() {
+  [ -f "$build/compile_commands.json" ] || return
+  find $code_folders tests -name '*.c' | while read -r file; do
+    grep -qF "/$file" "$build/compile_commands.json" && continue
+    case $file in tests/fuzz/replay.c) continue ;; esac
+    echo "$file: no target builds it"
+  done >> "$faults"
+}
+
+check_readmes() {
+  find $code_folders -name .may_include | while read -r f; do
+    d=$(dirname "$f")
+    [ -f "$d/README.md" ] || echo "$d: no README.md"
+  done >> "$faults"
+}
+
+check_words() {
+  files=$(find $code_folders include tests docs cmake $([ -f README.md ] && echo README.md) CMakeLists.txt -type f \
+    \( -name '*.[ch]' -o -name '*.sh' -o -name '*.md' -o -name '*.cmake' -o -name CMakeLists.txt -o -name '*.pml' \) |
+    grep -v '^tests/tidy/')
+  grep -nEw 'TODO|FIXME|XXX|HACK' $files | sed 's/$/  (unfinished)/' >> "$faults"
+  grep -nE '(^|[^a-zA-Z0-9_.])/(work|home|tmp/wt)/' $files | sed 's/$/  (path of a machine)/' >> "$faults"
+  grep -nP '\t' $(sources) | sed 's/$/  (tab)/' >> "$faults"
+}
+
+check_format() {
+  command -v clang-format > /dev/null || { echo "clang-format is not installed: layout not checked"; return; }
+  clang-format --dry-run --Werror $(sources) 2> "$temp/format" || grep -m 20 error: "$temp/format" >> "$faults"
+}
+
+# --- what the library exports ---------------------------------------------------------------------------------------
+
+check_exports() {
+  library=$(find "$build/lib" -name 'libtulle.so*' -type f 2> /dev/null | head -n 1)
+  [ -n "$library" ] || return
+  nm -D --defined-only "$library" | awk '{print $3}' | grep -vE '^(tulle_|_init|_fini|__asan|__ubsan|__odr_asan|_edata|_end|__bss_start|$)' |
+    sed 's/^/libtulle.so exports /' >> "$faults"
+}
+
+check_floors
+check_homes
+check_headers_compile_alone
+check_every_source_is_built
+check_readmes
+check_words
+check_format
+check_exports
+
+if [ -s "$faults" ]; then
+  cat "$faults"
+  echo "tidy: $(wc -l < "$faults") faults"
+  exit 1
+fi
+echo "tidy: no faults"
