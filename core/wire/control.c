@@ -109,6 +109,7 @@ static const struct {
     [TL_CONTROL_ATTACHED] = {"attached", BIT(F_CHANNEL) | BIT(F_SEGMENT), 0},
     [TL_CONTROL_CLOSED] = {"closed", BIT(F_CHANNEL) | BIT(F_CODE) | BIT(F_BEGUN), 0},
     [TL_CONTROL_CLOSE] = {"close", BIT(F_CHANNEL), 0},
+    [TL_CONTROL_TAKEOVER] = {"takeover", BIT(F_MIN) | BIT(F_MAX), 0},
 };
 
 size_t tl_control_fds(const struct tl_control *m) {

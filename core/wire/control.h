@@ -4,29 +4,46 @@
  * One packet is one message: a msgpack map with the text key "t" for its type, within
  * TL_CONTROL_BYTES_MAX, and the descriptors named below as one SCM_RIGHTS. It carries attaching,
  * descriptors and death, nothing else; everything else is a call on channel 0, whose other end is
- * the node (docs/node-service.md). A malformed message or a wrong number of descriptors ends the
- * attachment. docs/protocol-control.md has each byte.
+ * the node (docs/protocol-node.md). A malformed message, one that does not fit the state it
+ * arrives in, or a wrong number of descriptors ends the attachment. docs/protocol-control.md has
+ * each byte.
  *
- *   direction  type      fields                                              descriptors
- *   P -> N     hello     min max name                                        -
- *   N -> P     welcome   version node name fabric incarnation client         -
- *   N -> P     refused   code min max text                                   -
- *   N -> P     segment   segment bytes data                                  memfd, to be mapped
- * for writing P -> N     mapped    segment                                             - N -> P
- * channel   channel role segment peer_bytes service + identity  peer's memfd, my eventfd, peer's
- * eventfd N -> P     grown     channel segment role                                memfd of the
- * peer's new data (role peer) or none P -> N     grow      channel bytes - P -> N     attached
- * channel segment                                     - N -> P     closed    channel code begun -
- *   P -> N     close     channel                                             -
+ *   direction  type      fields                              descriptors
+ *   P -> N     hello     min max name                        -
+ *   N -> P     welcome   max (chosen) fabric + own identity  -
+ *   N -> P     refused   code min max text                   -
+ *   N -> P     segment   segment channel bytes data          memfd, to be mapped for writing
+ *   P -> N     mapped    segment                             -
+ *   N -> P     channel   channel segment bytes role name     peer's memfd, the eventfd that wakes me,
+ *                        + the peer's identity               the eventfd that wakes the peer
+ *   P -> N     grow      channel bytes                       -
+ *   N -> P     grown     channel segment bytes peer          peer: memfd of the peer's new data
+ *   P -> N     attached  channel segment                     -
+ *   N -> P     closed    channel code begun                  -
+ *   P -> N     close     channel                             -
+ *   N -> N     takeover  min max                             -
+ *
+ * Numbers. Channels are numbered for each program, from 0 (its node), rising; segments for each
+ * program that writes them, from 1, rising. No number is used twice in one attachment. A data
+ * segment's number is the one that a SWITCH record names (docs/protocol-ring.md).
  *
  * Opening a channel: each party gets `segment` for its own writing, maps it, says `mapped`; the
  * node seals both against further writers and sends each party `channel` with the other's segment.
- * Channel 0 is opened so after `welcome`.
+ * Channel 0 is opened so after `welcome`. A party may be told `closed` at any point of it.
  *
  * Growth: a writer asks `grow`; it gets `segment` (data = true), says `mapped`; the node seals and
- * sends the reader `grown` with the new memory; the reader maps it and says `attached`; the node
- * tells the writer `grown`, and only now the writer's next record may be a SWITCH
- * (docs/protocol-ring.md).
+ * sends the reader `grown` (peer = true) with the new memory; the reader maps it and says
+ * `attached`; the node tells the writer `grown` (peer = false), and only now the writer's next
+ * record may be a SWITCH to it. A refusal is `grown` with segment 0: the channel stays as it is.
+ * One growth at a time for each writer.
+ *
+ * Closing: whoever wants to, says `close` and is done with the channel; the other party is told
+ * `closed`, unmaps and answers `close`, which gives the number and the memory back. Until then the
+ * channel counts in the accounts of those who have not said `close`. A `close` for a channel that
+ * is not there any more is passed over, because the two may cross.
+ *
+ * A node that is started while one that a program started (autostarted) holds the socket says
+ * `takeover` instead of `hello`: the old node gives way, which its hang-up tells, or answers `refused` (BUSY).
  */
 #ifndef TL_CORE_WIRE_CONTROL_H
 #define TL_CORE_WIRE_CONTROL_H
@@ -53,6 +70,7 @@ enum tl_control_type {
   TL_CONTROL_ATTACHED,
   TL_CONTROL_CLOSED,
   TL_CONTROL_CLOSE,
+  TL_CONTROL_TAKEOVER,
   TL_CONTROL_TYPES,
 };
 
