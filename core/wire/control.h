@@ -54,6 +54,7 @@
 
 #include "core/error.h"
 #include "core/limits.h"
+#include "core/wire/party.h"
 
 #define TL_CONTROL_VERSION_MIN 1
 #define TL_CONTROL_VERSION_MAX 1
@@ -75,21 +76,6 @@ enum tl_control_type {
 };
 
 enum tl_channel_role { TL_ROLE_CLIENT = 0, TL_ROLE_SERVER = 1 };
-
-/* Who a party is: stamped by its node, never by itself. uid, gid and pid are its node's word. */
-struct tl_party {
-  uint8_t node[16];
-  uint64_t incarnation;
-  uint64_t client;
-  uint32_t uid;
-  uint32_t gid;
-  uint32_t pid;
-  uint32_t roles; /* of its node in the fabric; 0 on this node */
-  bool local;     /* on this node */
-  char node_name[TL_NODE_NAME_BYTES_MAX + 1];
-  char program[TL_SERVICE_NAME_BYTES_MAX +
-               1]; /* the name it gave itself at attach; information only */
-};
 
 /* One message; only the fields that its type names (see the table above) mean anything. */
 struct tl_control {

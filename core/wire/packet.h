@@ -44,8 +44,9 @@ enum tl_packet_type {
 
 #define TL_PACKET_VERSION 1
 
-#define TL_HANDSHAKE_BYTES 1200 /* HELLO, REPLY and FINISH: proves that the path carries as much   \
-                                 */
+#define TL_HANDSHAKE_BYTES                                                                         \
+  1200 /* HELLO, REPLY and FINISH: proves that the path carries as much                            \
+        */
 #define TL_COOKIE_BYTES           64
 #define TL_PACKET_HEAD_BYTES      16 /* of DATA, RECORD and ATTACH; also their associated data */
 #define TL_PACKET_TAG_BYTES       16
