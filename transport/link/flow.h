@@ -76,6 +76,9 @@ struct tl_lane;
 #define TL_FLOW_ACK_DELAY_NS     (2 * TL_MS)
 #define TL_FLOW_ACK_DELAY_TCP_NS (25 * TL_MS)
 
+/* Marked packets in flight and events of marks not yet taken, together. */
+#define TL_FLOW_MARKS_MAX 32u
+
 /* Smallest and largest packet payload that tl_flow_poll() can fill. */
 #define TL_FLOW_ROOM_BYTES_MIN 512u
 #define TL_FLOW_ROOM_BYTES_MAX 65535u
@@ -111,7 +114,8 @@ struct tl_flow_packet {
   bool is_eliciting;
   /* Out only: a size probe, whose loss says nothing about congestion. */
   bool is_probe;
-  /* Out only: not 0: TL_FLOW_MARK_ACKED or TL_FLOW_MARK_LOST will tell what became of it. */
+  /* Out only: not 0: TL_FLOW_MARK_ACKED or TL_FLOW_MARK_LOST will tell what became of it (first
+   * lost and then acknowledged after all: both). At most TL_FLOW_MARKS_MAX at a time. */
   uint32_t mark;
 };
 
@@ -135,21 +139,20 @@ int tl_flow_received(struct tl_flow *f, uint64_t now, const struct tl_flow_packe
 
 /*
  * Fills the payload of the packet `packet` with at most `room` bytes of frames
- * (TL_FLOW_ROOM_BYTES_*) and records it as sent now. Returns how many bytes it wrote.
+ * (TL_FLOW_ROOM_BYTES_*) and records the packet as sent now. Returns how many bytes it wrote.
  *
- * 0 and packet->bytes and the endpoint's own frames were all: nothing is due on this channel;
- * unless is_eliciting or `mark` is set nothing is recorded, and the number must not be used for a
- * packet. Every packet of the session with a number goes through here, so that the flow knows which
- * numbers were sent: for a packet that shall hold only the endpoint's frames and is not eliciting
- * (CLOSE, PAD), call tl_flow_sent() instead.
+ * 0: nothing is due on this channel. Then nothing is recorded and the number may be used again,
+ * unless the packet has frames of the endpoint's own (is_eliciting or `mark` set): those are sent
+ * anyhow.
  *
- * On UDP it returns 0 while the congestion window is full or the pacer waits, but for
- * acknowledgements and probes. On TCP it always gives what there is.
+ * On UDP it writes nothing but acknowledgements and probes while the congestion window is full or
+ * the pacer waits. On TCP it always gives what there is.
  */
 size_t tl_flow_poll(struct tl_flow *f, uint64_t now, const struct tl_flow_packet *packet,
                     uint8_t *out, size_t room);
 
-/* Records a packet that the endpoint filled alone. */
+/* Records a packet that the endpoint filled alone (a size probe, a CLOSE): the flow must know every
+ * number that was sent. */
 void tl_flow_sent(struct tl_flow *f, uint64_t now, const struct tl_flow_packet *packet);
 
 /* True when tl_flow_poll() would write something on that channel now. */
@@ -234,15 +237,15 @@ struct tl_lane_record {
   enum tl_class class;
   uint8_t kind;
   uint8_t flags;
-  const uint8_t *bytes; /* in place, borrowed until tl_lane_release() */
+  const uint8_t *bytes; /* borrowed until tl_lane_release() or the next tl_flow_frame() */
   size_t size;
 };
 
 /*
- * The next record. It must be released before the next one is asked for. 0, TL_EMPTY, or TL_END:
- * the peer has finished and all was read. A lane of which a record was left unread has no further
- * READABLE until TL_EMPTY was said. When the link's credit runs short, an ordered record may come
- * in several pieces, all but the last with TL_LANE_MORE.
+ * The next record, in place; the same one again until it is released. 0, TL_EMPTY, or TL_END: the
+ * peer has finished and all was read. After a record was left unread no further READABLE comes
+ * until TL_EMPTY was said. When the link's credit runs short, an ordered record may come in several
+ * pieces, all but the last with TL_LANE_MORE.
  */
 int tl_lane_receive(struct tl_lane *lane, struct tl_lane_record *out_record);
 
