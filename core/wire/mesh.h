@@ -1,0 +1,79 @@
+/*
+ * What two nodes say to each other on lanes (docs/protocol-mesh.md has each byte).
+ *
+ * Lane 0 is the nodes' own. Each of its messages has kind TL_MESH_NODE and is one msgpack map with the text
+ * key "t" for its type. Every other lane is one channel between two programs; its opener sends OPEN, the other
+ * side OPENED or CLOSED, then records of the programs' rings pass both ways as they are, until CLOSED.
+ *
+ *   lane     kind          body
+ *   0        NODE          a map: hello, service, service_gone, catalogue_end, join_request, join_grant,
+ *                          join_refused, join_done, trust, member
+ *   channel  1 .. 0x7f     a record of a ring, its kind; flag TL_LANE_MORE as in the ring
+ *   channel  OPEN          a map: service, node (of the opener), caller's identity
+ *   channel  OPENED        a map: server's identity
+ *   channel  CLOSED        a map: code, begun, text; then the sender finishes the lane
+ */
+#ifndef TL_CORE_WIRE_MESH_H
+#define TL_CORE_WIRE_MESH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+#include "core/limits.h"
+#include "core/wire/party.h"
+#include "core/wire/service.h"
+
+#define TL_MESH_NODE   0x80
+#define TL_MESH_OPEN   0x81
+#define TL_MESH_OPENED 0x82
+#define TL_MESH_CLOSED 0x83
+
+#define TL_MESH_BYTES_MAX 65536u
+
+enum tl_mesh_type {
+  TL_MESH_HELLO,        /* first in each direction: version range, incarnation, catalogue follows */
+  TL_MESH_SERVICE,      /* a service of the sender: new, or changed */
+  TL_MESH_SERVICE_GONE, /* it is offered no more */
+  TL_MESH_CATALOGUE_END, /* the sender's catalogue is complete up to `generation` */
+  TL_MESH_JOIN_REQUEST,  /* joiner: let me in under this name */
+  TL_MESH_JOIN_GRANT,    /* inviter: certificate, authority, admission, revocations, in `blob` */
+  TL_MESH_JOIN_REFUSED,
+  TL_MESH_JOIN_DONE,    /* joiner: it is stored */
+  TL_MESH_TRUST,        /* a newer revocation list or admission epoch, in `blob` */
+  TL_MESH_MEMBER,       /* the sender knows this member at these addresses */
+  TL_MESH_CHANNEL_OPEN, /* body of OPEN */
+  TL_MESH_CHANNEL_OPENED,
+  TL_MESH_CHANNEL_CLOSED,
+  TL_MESH_TYPES,
+};
+
+/* One message; only the fields that its type names mean anything. `blob` is borrowed. */
+struct tl_mesh {
+  enum tl_mesh_type type;
+  uint16_t version_min; /* hello */
+  uint16_t version_max;
+  uint64_t incarnation; /* hello: of the sender */
+  uint64_t generation;  /* catalogue_end */
+  int32_t code;         /* join_refused, channel_closed */
+  uint64_t
+      begun; /* channel_closed: records of the receiver that the program had begun; 2^64-1: none known */
+  char name[TL_SERVICE_NAME_BYTES_MAX +
+            1];        /* service_gone, channel_open; join_request: the node's */
+  char text[128];      /* join_refused, channel_closed: for people */
+  uint8_t node[16];    /* member */
+  char addresses[512]; /* member: "10.0.0.1:8855 [fe80::1]:8855" */
+  const uint8_t *blob; /* join_grant, trust */
+  size_t blob_size;
+  struct tl_service_info service; /* service */
+  struct tl_party party;          /* channel_open, channel_opened */
+};
+
+/* Returns the size, or 0 if `out` is too small (never with TL_MESH_BYTES_MAX and a blob under 32 KiB). */
+size_t tl_mesh_encode(const struct tl_mesh *m, uint8_t *out, size_t out_size);
+
+/* 0 or TULLE_E_BAD_MESSAGE. `data` is private memory and outlives `out`. */
+int tl_mesh_decode(const void *data, size_t size, struct tl_mesh *out);
+
+#endif
