@@ -12,20 +12,25 @@
  * counted. Static peers have room of their own and, with peers that were connected before, go
  * first, so a flood of invented names delays nobody who is known.
  *
- * How the node drives it:
+ * How the node drives it.
  *
- *   start      tl_discovery_new(), tl_discovery_add_static() for each --peer,
- * tl_discovery_publish(). child      when tl_discovery_wants_child(d, now): start the program
- * (discovery/child.h says how) with one end of a stream socketpair, then
- * tl_discovery_child_started(). Whatever is read from the socket goes to tl_discovery_push_bytes();
- * after each turn of the loop tl_discovery_poll_bytes() gives what to write. When the socket closes
- * or the child dies: tl_discovery_child_stopped(); wants_child() says yes again after a backoff.
- *   dialling   while (!tl_discovery_poll_dial(d, now, &dial)) begin a handshake to dial.address.
- * Each dial is answered once by tl_discovery_dialled(), except that connected() settles all dials
- * of that id; a dial never answered gives its place back after 40 s. links tl_discovery_connected()
- * when a link to a peer stands (dialled or accepted), and tl_discovery_disconnected() when it ends.
- * Connected peers are not dialled. timers     call poll_dial() and wants_child() again when
- * tl_discovery_deadline() is reached; after any other call ask the deadline anew.
+ * Start: tl_discovery_new(), tl_discovery_add_static() for each --peer, tl_discovery_publish().
+ *
+ * Child: when tl_discovery_wants_child(), start the program (discovery/child.h says how) with one
+ * end of a stream socketpair, then tl_discovery_child_started(). What is read from the socket goes
+ * to tl_discovery_push_bytes(); after each turn of the loop tl_discovery_poll_bytes() gives what to
+ * write. When the socket closes or the child dies: tl_discovery_child_stopped(); wants_child() says
+ * yes again after a backoff.
+ *
+ * Dials: while tl_discovery_poll_dial() returns 0, begin a handshake to dial.address. Each dial is
+ * answered once by tl_discovery_dialled(), except that tl_discovery_connected() settles all dials
+ * of that id. A dial that is not answered by its give_up_at counts as failed.
+ *
+ * Links: tl_discovery_connected() when a link to a peer stands (dialled or accepted), and
+ * tl_discovery_disconnected() when it ends. Connected peers are not dialled.
+ *
+ * Timers: call poll_dial() and wants_child() again when tl_discovery_deadline() is reached; after
+ * any other call ask for the deadline anew.
  *
  * Not thread safe. Pointers are borrowed for the call unless a function says otherwise. `now` is
  * nanoseconds of a clock that never goes back.
@@ -40,9 +45,8 @@
 #include "core/address.h"
 #include "discovery/label.h"
 
-#define TL_DISCOVERY_ID_SIZE 16 /* node id: first 16 bytes of a hash of its key (SECURITY.md 2.2)  \
-                                 */
-#define TL_DISCOVERY_TAG_SIZE 8 /* first 8 bytes of the fabric id */
+#define TL_DISCOVERY_ID_SIZE  16 /* node id: the first 16 bytes of a hash of its key */
+#define TL_DISCOVERY_TAG_SIZE 8  /* the first 8 bytes of the fabric id */
 
 #define TL_DISCOVERY_ENTRIES_MAX       1024
 #define TL_DISCOVERY_STATIC_MAX        256
@@ -55,9 +59,8 @@ struct tl_discovery;
 
 struct tl_discovery_config {
   uint8_t id[TL_DISCOVERY_ID_SIZE];
-  uint64_t
-      boot;  /* random, new at each start of the node; two of them under one id mean a cloned key */
-  bool mdns; /* false: the child is never wanted */
+  uint64_t boot; /* random, new at each start; two of them under one id mean a cloned key */
+  bool mdns;     /* false: the child is never wanted */
   uint64_t (*random)(void *context); /* uniform 64 bits; jitter and the table's hash key */
   void *random_context;
 };
@@ -67,6 +70,7 @@ struct tl_discovery_dial {
   struct tl_address address;
   uint8_t id[TL_DISCOVERY_ID_SIZE]; /* who is expected there; all zero with !has_id */
   bool has_id;                      /* false: a static peer of which only the address is known */
+  uint64_t give_up_at; /* by then the table gives the place to another dial: end the handshake */
 };
 
 /* What this node says of itself. */
@@ -143,8 +147,6 @@ void tl_discovery_publish(struct tl_discovery *d, const struct tl_discovery_adve
  * no address to dial). */
 int tl_discovery_add_static(struct tl_discovery *d, uint64_t now, const uint8_t *id,
                             const struct tl_address *address);
-/* TULLE_E_NOT_FOUND. */
-int tl_discovery_remove_static(struct tl_discovery *d, const struct tl_address *address);
 
 /* Another peer (or the trust store) says that `id` is to be found at `address`. Forgotten after 15
  * minutes unless said again. Bounds apply silently: 0, or TL_FULL when it was dropped. */
@@ -166,7 +168,7 @@ void tl_discovery_dialled(struct tl_discovery *d, uint64_t now,
 /* A link to `id` stands, over `address` (NULL: not one to dial again, such as a TCP peer's own
  * port). Its dials under way are settled. A link that lasts less than 10 s counts as a failed dial,
  * so a peer that accepts and hangs up is not dialled in a tight circle. Ids that are not in the
- * table are added; when there is no room, 0 is lost but a reminder. */
+ * table are added; without room nothing is lost but a reminder to dial it again. */
 void tl_discovery_connected(struct tl_discovery *d, uint64_t now,
                             const uint8_t id[TL_DISCOVERY_ID_SIZE],
                             const struct tl_address *address);
@@ -190,7 +192,7 @@ size_t tl_discovery_poll_bytes(struct tl_discovery *d, void *buffer, size_t size
 
 /* When to call poll_dial() and wants_child() again, or TL_NEVER. A time that has passed means now.
  */
-uint64_t tl_discovery_deadline(const struct tl_discovery *d);
+uint64_t tl_discovery_deadline(struct tl_discovery *d);
 
 /* Listing: start with *cursor = 0; returns 0 and a row, or TL_END. No other call meanwhile. */
 int tl_discovery_next(const struct tl_discovery *d, size_t *cursor,
