@@ -90,8 +90,8 @@ struct tl_control {
   bool is_data;     /* segment: a data segment without position page */
   bool is_peer;     /* grown: descriptor attached, the receiver reads from it */
   enum tl_channel_role role;
-  uint64_t begun; /* closed: how many of the receiver's records the peer has begun; 2^64-1 when only
-                     its page knows */
+  uint64_t
+      begun; /* closed: calls of the receiver with ids below it had been begun; 2^64-1: only the peer's page knows */
   char name[TL_SERVICE_NAME_BYTES_MAX + 1]; /* hello: program; channel: service */
   char fabric[TL_NODE_NAME_BYTES_MAX + 1];  /* welcome */
   char text[128];                           /* refused: for people */

@@ -19,7 +19,7 @@ enum field_index {
   FIELDS
 };
 
-#define AT(key, kind, member) TL_FIELD_AT(key, TL_FIELD_##kind, struct tl_mesh, member)
+#define AT(key, kind, member) TL_FIELD_AT(key, TL_FIELD_##kind, struct tl_mesh_message, member)
 
 static const struct tl_field fields[FIELDS] = {
     [F_MIN] = AT("min", U16, version_min),
@@ -57,14 +57,14 @@ static const struct {
     [TL_MESH_JOIN_GRANT] = {"join_grant", 0, EXTRA_BLOB},
     [TL_MESH_JOIN_REFUSED] = {"join_refused", BIT(F_CODE) | BIT(F_TEXT), EXTRA_NONE},
     [TL_MESH_JOIN_DONE] = {"join_done", 0, EXTRA_NONE},
-    [TL_MESH_TRUST] = {"trust", 0, EXTRA_BLOB},
+    [TL_MESH_TRUST] = {"trust", BIT(F_GENERATION), EXTRA_BLOB},
     [TL_MESH_MEMBER] = {"member", BIT(F_NODE_ID) | BIT(F_ADDRESSES), EXTRA_NONE},
     [TL_MESH_CHANNEL_OPEN] = {"open", BIT(F_NAME), EXTRA_PARTY},
     [TL_MESH_CHANNEL_OPENED] = {"opened", 0, EXTRA_PARTY},
     [TL_MESH_CHANNEL_CLOSED] = {"closed", BIT(F_CODE) | BIT(F_BEGUN) | BIT(F_TEXT), EXTRA_NONE},
 };
 
-static void encode_extra(struct tulle_pack *w, const struct tl_mesh *m) {
+static void encode_extra(struct tulle_pack *w, const struct tl_mesh_message *m) {
   switch (types[m->type].extra) {
   case EXTRA_NONE:
     break;
@@ -80,7 +80,7 @@ static void encode_extra(struct tulle_pack *w, const struct tl_mesh *m) {
   }
 }
 
-size_t tl_mesh_encode(const struct tl_mesh *m, uint8_t *out, size_t out_size) {
+size_t tl_mesh_encode(const struct tl_mesh_message *m, uint8_t *out, size_t out_size) {
   struct tulle_pack w = tulle_pack_on(out, out_size);
   uint32_t set = types[m->type].fields;
   tulle_pack_map(&w, 1 + (size_t)__builtin_popcount(set) + extra_keys[types[m->type].extra]);
@@ -91,7 +91,7 @@ size_t tl_mesh_encode(const struct tl_mesh *m, uint8_t *out, size_t out_size) {
   return tulle_pack_size(&w);
 }
 
-static int decode_extra(struct tulle_unpack *map, struct tl_mesh *m) {
+static int decode_extra(struct tulle_unpack *map, struct tl_mesh_message *m) {
   struct tulle_unpack r;
   switch (types[m->type].extra) {
   case EXTRA_NONE:
@@ -121,10 +121,10 @@ static int decode_type(const struct tulle_unpack *map, enum tl_mesh_type *out) {
   return TULLE_E_BAD_MESSAGE;
 }
 
-int tl_mesh_decode(const void *data, size_t size, struct tl_mesh *out) {
+int tl_mesh_decode(const void *data, size_t size, struct tl_mesh_message *out) {
   if (size > TL_MESH_BYTES_MAX || tl_msgpack_check(data, size) != 0) return TULLE_E_BAD_MESSAGE;
   struct tulle_unpack map = tulle_unpack_on(data, size);
-  struct tl_mesh m = {0};
+  struct tl_mesh_message m = {0};
   if (decode_type(&map, &m.type) < 0) return TULLE_E_BAD_MESSAGE;
   tl_fields_decode(&map, fields, types[m.type].fields, &m);
   if (map.failed || decode_extra(&map, &m) < 0) return TULLE_E_BAD_MESSAGE;

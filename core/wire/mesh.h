@@ -40,8 +40,8 @@ enum tl_mesh_type {
   TL_MESH_JOIN_REQUEST,  /* joiner: let me in under this name */
   TL_MESH_JOIN_GRANT,    /* inviter: certificate, authority, admission, revocations, in `blob` */
   TL_MESH_JOIN_REFUSED,
-  TL_MESH_JOIN_DONE,    /* joiner: it is stored */
-  TL_MESH_TRUST,        /* a newer revocation list or admission epoch, in `blob` */
+  TL_MESH_JOIN_DONE, /* joiner: it is stored */
+  TL_MESH_TRUST, /* a newer revocation list (generation 0) or admission secret (of epoch `generation`), in `blob` */
   TL_MESH_MEMBER,       /* the sender knows this member at these addresses */
   TL_MESH_CHANNEL_OPEN, /* body of OPEN */
   TL_MESH_CHANNEL_OPENED,
@@ -50,15 +50,14 @@ enum tl_mesh_type {
 };
 
 /* One message; only the fields that its type names mean anything. `blob` is borrowed. */
-struct tl_mesh {
+struct tl_mesh_message {
   enum tl_mesh_type type;
   uint16_t version_min; /* hello */
   uint16_t version_max;
   uint64_t incarnation; /* hello: of the sender */
-  uint64_t generation;  /* catalogue_end */
+  uint64_t generation;  /* catalogue_end; trust: admission epoch */
   int32_t code;         /* join_refused, channel_closed */
-  uint64_t
-      begun; /* channel_closed: records of the receiver that the program had begun; 2^64-1: none known */
+  uint64_t begun;       /* channel_closed: calls with ids below it had been begun */
   char name[TL_SERVICE_NAME_BYTES_MAX +
             1];        /* service_gone, channel_open; join_request: the node's */
   char text[128];      /* join_refused, channel_closed: for people */
@@ -71,9 +70,9 @@ struct tl_mesh {
 };
 
 /* Returns the size, or 0 if `out` is too small (never with TL_MESH_BYTES_MAX and a blob under 32 KiB). */
-size_t tl_mesh_encode(const struct tl_mesh *m, uint8_t *out, size_t out_size);
+size_t tl_mesh_encode(const struct tl_mesh_message *m, uint8_t *out, size_t out_size);
 
 /* 0 or TULLE_E_BAD_MESSAGE. `data` is private memory and outlives `out`. */
-int tl_mesh_decode(const void *data, size_t size, struct tl_mesh *out);
+int tl_mesh_decode(const void *data, size_t size, struct tl_mesh_message *out);
 
 #endif

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static uint8_t first[2 * TL_MESH_BYTES_MAX], second[2 * TL_MESH_BYTES_MAX];
-  struct tl_mesh a, b;
+  struct tl_mesh_message a, b;
   if (tl_mesh_decode(data, size, &a) != 0) return 0;
   size_t encoded = tl_mesh_encode(&a, first, sizeof first);
   TL_ASSERT(encoded > 0);

@@ -14,8 +14,8 @@ static struct tl_service_info sample_service(void) {
   return s;
 }
 
-static struct tl_mesh full_message(enum tl_mesh_type type) {
-  struct tl_mesh m = {.type = type,
+static struct tl_mesh_message full_message(enum tl_mesh_type type) {
+  struct tl_mesh_message m = {.type = type,
                       .version_min = 1,
                       .version_max = 2,
                       .incarnation = 7,
@@ -39,7 +39,7 @@ static void every_type_comes_back(void **state) {
   (void)state;
   static uint8_t a[TL_MESH_BYTES_MAX], b[TL_MESH_BYTES_MAX];
   for (int t = 0; t < TL_MESH_TYPES; t++) {
-    struct tl_mesh m = full_message((enum tl_mesh_type)t), back;
+    struct tl_mesh_message m = full_message((enum tl_mesh_type)t), back;
     size_t size = tl_mesh_encode(&m, a, sizeof a);
     assert_true(size > 0);
     assert_int_equal(tl_mesh_decode(a, size, &back), 0);
@@ -57,7 +57,7 @@ static void altered_bytes_do_no_harm(void **state) {
   (void)state;
   static uint8_t a[TL_MESH_BYTES_MAX], b[TL_MESH_BYTES_MAX];
   for (int t = 0; t < TL_MESH_TYPES; t++) {
-    struct tl_mesh m = full_message((enum tl_mesh_type)t), back;
+    struct tl_mesh_message m = full_message((enum tl_mesh_type)t), back;
     size_t size = tl_mesh_encode(&m, a, sizeof a);
     for (size_t bit = 0; bit < 8 * size; bit++) {
       a[bit / 8] ^= (uint8_t)(1u << bit % 8);
