@@ -43,17 +43,18 @@ void tl_sim_draw_bytes(void *context, void *out, size_t size);
 struct tl_sim;
 struct tl_sim_port;
 
-/* What happens to each UDP packet. Probabilities are 0 to 1. */
+/* What happens on the way. Probabilities are 0 to 1 and fall on UDP packets; on a TCP stream loss
+ * costs time only. */
 struct tl_sim_faults {
   uint64_t delay;  /* one way, for everything; ns */
-  uint64_t jitter; /* mean of an exponential delay on top, for `reorder` of the packets */
-  double reorder;
+  uint64_t jitter; /* mean of an exponential delay on top ... */
+  double reorder;  /* ... of this share of the packets */
   double loss;
-  uint32_t loss_burst; /* this many in a row are lost; 0 and 1: one */
+  uint32_t loss_burst; /* this many packets of one port in a row are lost; 0 and 1: one */
   double duplicate;
   double corrupt;       /* a bit flip, a truncation or a splice of two packets */
-  uint64_t bandwidth;   /* bytes/s of each direction of each pair; 0: no limit */
-  uint64_t queue_bytes; /* of that bottleneck; beyond it packets are lost; 0: 256 KiB */
+  uint64_t bandwidth;   /* bytes/s out of each port; 0: no limit */
+  uint64_t queue_bytes; /* before that bottleneck; beyond it packets are lost; 0: 256 KiB */
   uint32_t mtu;         /* larger UDP packets vanish; 0: no limit */
   bool no_udp;          /* UDP is blocked */
   bool no_tcp;          /* TCP is blocked: dials fail, streams stall */
@@ -118,12 +119,15 @@ void tl_sim_set_clock_rate(struct tl_sim_port *port, double rate);
  * an error, else a FIN. */
 void tl_sim_cut(struct tl_sim_port *port, uint32_t connection, bool reset);
 
-/* Hears every UDP packet that is sent, before any fault: for tests that record, replay or alter.
- * Returning true takes the packet off the net. */
+/* An attacker on the path. `packet` sees every UDP packet that is sent, before any fault; `stream`
+ * every piece of a TCP stream, and may change it in place. Returning true takes it off the net.
+ * Either may be NULL. */
 struct tl_sim_tap {
   void *context;
   bool (*packet)(void *context, const struct tl_address *from, const struct tl_address *to,
                  const uint8_t *packet, size_t size);
+  bool (*stream)(void *context, const struct tl_address *from, const struct tl_address *to,
+                 uint8_t *bytes, size_t size);
 };
 void tl_sim_set_tap(struct tl_sim *sim, const struct tl_sim_tap *tap);
 
