@@ -35,20 +35,19 @@
 
 #include "core/address.h"
 #include "core/error.h"
+#include "core/wire/token.h"
+#include "crypto/peer.h"
+#include "crypto/refusal.h"
+#include "crypto/self.h"
 #include "transport/carrier.h"
+#include "transport/link/flow.h"
 
 struct tl_endpoint;
 struct tl_link;
-struct tl_identity;   /* crypto/identity.h */
-struct tl_trust;      /* crypto/trust.h */
-struct tl_invitation; /* the contents of a token, crypto/invitation.h */
 
-#define TL_NODE_ID_BYTES           16
-#define TL_BOOT_ID_BYTES           16
 #define TL_DIAL_ADDRESSES_MAX      8
-#define TL_LINK_TCP_CHANNELS_MAX   8 /* of one remote node, SECURITY 4.2.8 */
 #define TL_ENDPOINT_SESSIONS_MAX   1024
-#define TL_ENDPOINT_STRANGERS_MAX  64 /* TCP connections without a session */
+#define TL_ENDPOINT_STRANGERS_MAX  64 /* TCP connections without a valid HELLO */
 #define TL_ENDPOINT_STRANGERS_EACH 4  /* of one source */
 
 enum tl_carrier_choice {
@@ -59,59 +58,48 @@ enum tl_carrier_choice {
 
 /* ---- Making one ---- */
 
-/* Every limit of time, so that a test can set 50 ms where a node has 120 s. Nanoseconds. */
+/* The timers of links, in nanoseconds; those of keys and handshakes stand in
+ * crypto/parameters.h. */
 struct tl_endpoint_times {
-  uint64_t resend;       /* 100 ms: first repetition of a handshake packet, doubling ... */
-  uint64_t resend_max;   /* 250 ms: ... up to this */
-  uint64_t attempt;      /* 30 s: a handshake without an answer is given up */
-  uint64_t retry;        /* 1 s: wait before the next one, doubling, with jitter ... */
-  uint64_t retry_max;    /* 60 s: ... up to this */
-  uint64_t stagger;      /* 50 ms between the addresses of one dial */
-  uint64_t tcp_after;    /* 1 s without a REPLY over UDP: TCP is tried as well */
-  uint64_t half_open;    /* 10 s: a session that did not prove itself is dropped */
-  uint64_t silence;      /* 500 ms without a valid packet: PING ... */
-  uint64_t ping;         /* 100 ms: ... each, while a link is busy */
-  uint64_t keep_alive;   /* 500 ms: and this is how often an idle link says that it lives */
-  uint64_t unreachable;  /* 1.5 s without a valid packet (50 ms .. 30 s) */
-  uint64_t path_retry;   /* 2 s: how often UDP is tried again while TCP carries */
-  uint64_t rekey;        /* 120 s */
-  uint64_t rekey_jitter; /* 10 s: at most this much earlier */
-  uint64_t hard_stop;    /* 180 s: age at which keys are destroyed whatever happens */
-  uint64_t old_keys;     /* 10 s: how long the last epoch's receive keys stay */
-  uint64_t stranger;     /* 2 s for a TCP connection to bring a valid HELLO */
+  uint64_t retry;      /* 1 s: pause after a dial that nobody answered, doubling, with jitter ... */
+  uint64_t retry_max;  /* 60 s: ... up to this */
+  uint64_t stagger;    /* 50 ms between the addresses of one dial */
+  uint64_t tcp_after;  /* 1 s without an answer over UDP: TCP is tried as well */
+  uint64_t silence;    /* 500 ms without a valid packet: PING, when lanes are open ... */
+  uint64_t keep_alive; /* 750 ms: ... and when none is */
+  uint64_t ping;       /* 100 ms between PINGs until something is heard */
+  uint64_t unreachable; /* 1.5 s without a valid packet (50 ms .. 30 s) */
+  uint64_t hold;        /* 1 s that a new handshake with the same boot waits for the old session */
+  uint64_t path_retry;  /* 2 s: how often UDP is tried while TCP carries */
+  uint64_t path_life;   /* 3 s: a challenged path that does not answer is forgotten */
+  uint64_t path_moves;  /* 1 s: at most one change of address in this time */
+  uint64_t mtu_retry;   /* 60 s until a failed packet size is tried again */
+  uint64_t stranger;    /* 2 s for a TCP connection to bring a valid HELLO or ATTACH */
 };
 
 struct tl_endpoint_config {
-  const struct tl_identity *identity; /* both are borrowed and outlive the endpoint */
-  struct tl_trust *trust;
-  /* Keys are made of it: the system's random source, but in a simulation. */
-  void (*random)(void *context, void *out, size_t size);
-  void *random_context;
-  /* The same for one run of the kernel, different on any two machines. */
-  uint8_t boot_id[TL_BOOT_ID_BYTES];
-  uint16_t udp_port; /* where this node listens, told to peers; 0: it does not */
-  uint16_t tcp_port;
-  uint64_t features;
-  enum tl_carrier_choice carrier; /* of links that others begin; a dial has its own */
+  /* Copied; what it points to is borrowed. index_is_taken and clones are the endpoint's to set.
+   * The keys of a simulation are made by self.random. */
+  struct tl_self self;
   struct tl_endpoint_times times;
-  uint64_t rekey_packets; /* 2^32 */
-  uint64_t rekey_bytes;   /* 2^40 */
-  uint64_t stop_packets;  /* 2^40: hard stop */
-  uint64_t forgeries_max; /* 2^36 failed opens end an epoch */
-  uint32_t sessions_max;
+  enum tl_carrier_choice carrier; /* of links that others begin; a dial has its own */
+  uint32_t sessions_max;          /* 1,024 */
   uint32_t mtu_max; /* 8,932: the largest UDP payload to try; 1,200 turns probing off */
 };
 
-/* Fills in every default; identity, trust, random, boot_id and ports are the caller's to set. */
+/* Fills in every default; `self` is the caller's to set. */
 void tl_endpoint_config_init(struct tl_endpoint_config *config);
 
-/* `config` is copied. 0, TULLE_E_INVALID, TULLE_E_NO_MEMORY. */
+/* 0, TULLE_E_INVALID (no identity, trust, random source or parameters), TULLE_E_NO_MEMORY. */
 int tl_endpoint_new(const struct tl_endpoint_config *config, uint64_t now,
                     struct tl_endpoint **out_endpoint);
 
 /* Ends everything without a word to the peers (close links and poll first, for an orderly end).
  * Returns NULL. */
 struct tl_endpoint *tl_endpoint_free(struct tl_endpoint *ep);
+
+/* Its copy: ports, features and the wall clock may be changed between calls. */
+struct tl_self *tl_endpoint_self(struct tl_endpoint *ep);
 
 /* ---- Dialling ---- */
 
@@ -128,11 +116,12 @@ struct tl_endpoint *tl_endpoint_free(struct tl_endpoint *ep);
  * inviter's key, so a join reaches the inviter or nobody.
  */
 struct tl_dial {
-  uint8_t node_id[TL_NODE_ID_BYTES];
-  struct tl_address addresses[TL_DIAL_ADDRESSES_MAX]; /* UDP and TCP use the same port */
+  uint8_t node_id[16];
+  struct tl_address addresses[TL_DIAL_ADDRESSES_MAX]; /* the same port for UDP and TCP */
   size_t address_count;                               /* at least 1 */
-  /* Copied. NULL: as a member, by the newest admission secret. */
-  const struct tl_invitation *invitation;
+  /* Copied. NULL: as a member. Else as the newcomer whom the token invites; node_id is the
+   * token's. */
+  const struct tl_token *token;
   enum tl_carrier_choice carrier;
 };
 
@@ -183,9 +172,10 @@ uint64_t tl_endpoint_deadline(const struct tl_endpoint *ep);
 void tl_endpoint_timeout(struct tl_endpoint *ep, uint64_t now);
 
 enum tl_endpoint_event_type {
-  /* link, dial (0: the peer began). */
+  /* link, dial: the dial that this fulfils, or 0. */
   TL_EVENT_LINK_UP,
-  /* link, reason. The handle dies with the next call to tl_endpoint_event(). */
+  /* link, reason, code: what a peer that closed has to say. The handle dies with the next call to
+   * tl_endpoint_event(); until then its lanes can be asked for their progress. */
   TL_EVENT_LINK_DOWN,
   /* link: silent for times.unreachable. Its keys and lanes stay. */
   TL_EVENT_LINK_UNREACHABLE,
@@ -193,11 +183,13 @@ enum tl_endpoint_event_type {
   TL_EVENT_LINK_REACHABLE,
   /* link, path: the carrier or the peer's address has changed. */
   TL_EVENT_LINK_PATH,
-  /* dial, link: a dial found a link that was up already. The dial is gone. */
+  /* dial, link: the dial found a link that was up already. The dial is gone. */
   TL_EVENT_DIALLED,
-  /* dial, reason: the peer or this node said no. The dial is gone. */
+  /* dial, reason: every address answered, and none was acceptable. The dial is gone. */
   TL_EVENT_REFUSED,
-  /* dial: nobody answered for times.attempt. The dial goes on after a pause. */
+  /* dial, reason: given up for now, another try follows after a pause. The reason is
+   * TL_REASON_SILENT, or TL_REASON_IGNORED where the peer answered but never let us in, or what
+   * was wrong with its answer. */
   TL_EVENT_SILENT,
   /* path.remote: dial this by TCP and answer with `opened` or `closed`. */
   TL_EVENT_CONNECT,
@@ -205,54 +197,40 @@ enum tl_endpoint_event_type {
   TL_EVENT_DISCONNECT,
   /* node_id: two boot ids take turns under one key, both are refused. An alarm for a person. */
   TL_EVENT_CLONED,
-  /* link, lane, delivery: the peer opened it. */
+  /* link, lane: as the events of transport/link/flow.h. RESET has `code`, the peer's reason. */
   TL_EVENT_LANE_OPENED,
-  /* link, lane: data or the end came where tl_link_receive() had said TL_EMPTY. */
   TL_EVENT_LANE_READABLE,
-  /* link, lane: tl_link_send() had said TL_FULL and would now take more. */
   TL_EVENT_LANE_WRITABLE,
-  /* link, lane, code: the peer gave it up. The lane is gone. */
+  TL_EVENT_LANE_FINISHED,
   TL_EVENT_LANE_RESET,
 };
 
-/* Why a link ended or a dial was refused. */
+/* Why a link ended or a dial failed: one of these, or what crypto/refusal.h has (16 and above). */
 enum tl_link_reason {
   TL_REASON_NONE,
-  TL_REASON_CLOSED,     /* the peer closed in order */
-  TL_REASON_LOST,       /* no word until the keys' hard stop */
-  TL_REASON_RESTARTED,  /* the peer is back with another boot id or without this session */
-  TL_REASON_PROTOCOL,   /* the peer broke the protocol */
-  TL_REASON_UNTRUSTED,  /* not a member: bad or foreign certificate */
-  TL_REASON_REVOKED,    /* on the revocation list, or of an old authority epoch */
-  TL_REASON_CLONED,     /* two boot ids under one key */
-  TL_REASON_SELF,       /* that is this node itself */
-  TL_REASON_WRONG_NODE, /* an honest member, but not the one dialled, or not the inviter */
-  TL_REASON_VERSION,    /* no common version */
-  TL_REASON_FORGERIES,  /* the forgery limit of a key was reached */
-  TL_REASON_LIMIT,      /* sessions_max or memory */
-  TL_REASON_REPLACED,   /* the peer began a new session in the same boot */
+  TL_REASON_CLOSED,    /* the peer closed in order */
+  TL_REASON_LOST,      /* no word until the keys' hard stop */
+  TL_REASON_EXPIRED,   /* a hard limit of the keys, though the peer was heard */
+  TL_REASON_RESTARTED, /* the peer is back with another boot id */
+  TL_REASON_REPLACED,  /* the peer, in the same boot, has begun a new session */
+  TL_REASON_PROTOCOL,  /* the peer broke the protocol */
+  TL_REASON_SILENT,    /* nobody answered */
+  TL_REASON_IGNORED,   /* somebody answered, but never completed the handshake: it refuses us */
+  TL_REASON_LIMIT,     /* too many sessions, or no memory */
 };
 
 /* A short English text, static, never NULL. */
-const char *tl_link_reason_text(enum tl_link_reason reason);
-
-/* How a lane delivers. */
-enum tl_delivery {
-  TL_DELIVERY_BEST_EFFORT,
-  TL_DELIVERY_UNORDERED, /* reliable, in any order */
-  TL_DELIVERY_ORDERED,   /* reliable, in order */
-};
+const char *tl_link_reason_text(int reason);
 
 struct tl_endpoint_event {
   enum tl_endpoint_event_type type;
+  int reason;
+  uint32_t code;
   struct tl_link *link;
+  struct tl_lane *lane;
   uint64_t dial;
-  enum tl_link_reason reason;
   struct tl_path path;
-  uint8_t node_id[TL_NODE_ID_BYTES];
-  uint64_t lane;
-  enum tl_delivery delivery;
-  uint64_t code;
+  uint8_t node_id[16];
 };
 
 /* The next event, or TL_EMPTY. None is ever lost. */
@@ -260,34 +238,18 @@ int tl_endpoint_event(struct tl_endpoint *ep, struct tl_endpoint_event *out_even
 
 /* ---- Links ---- */
 
-/* Who is at the other end. Fixed for a link's life, but for its certificate's contents after a
- * renewal. */
-struct tl_peer {
-  uint8_t node_id[TL_NODE_ID_BYTES];
-  uint8_t key[32]; /* what every decision is made on */
-  uint8_t boot_id[TL_BOOT_ID_BYTES];
-  char name[64]; /* empty while joining */
-  uint64_t serial;
-  uint32_t roles;
-  bool is_joining;   /* made by an invitation: one end is no member yet and may only join */
-  bool is_initiator; /* this node began the handshake */
-  uint8_t invitation_id[8];
-  uint64_t features;
-  uint32_t revocations_version; /* of the peer's list, when the handshake was made */
-  uint16_t udp_port;
-  uint16_t tcp_port;
-};
+/* Who is at the other end; borrowed until LINK_DOWN. Fixed for a link's life. */
+const struct tl_peer_info *tl_link_peer(const struct tl_link *link);
 
-/* Borrowed until LINK_DOWN. */
-const struct tl_peer *tl_link_peer(const struct tl_link *link);
+/* True when this node began the handshake: then its lanes are the even ones. */
+bool tl_link_is_initiator(const struct tl_link *link);
 
 /* A word of the owner's, NULL at first. */
 void tl_link_set_owner(struct tl_link *link, void *owner);
 void *tl_link_owner(const struct tl_link *link);
 
 /* The link to that node, or NULL. */
-struct tl_link *tl_endpoint_find(const struct tl_endpoint *ep,
-                                 const uint8_t node_id[TL_NODE_ID_BYTES]);
+struct tl_link *tl_endpoint_find(const struct tl_endpoint *ep, const uint8_t node_id[16]);
 
 /* Every link that is up: start with *cursor = 0; NULL at the end. */
 struct tl_link *tl_endpoint_next_link(const struct tl_endpoint *ep, size_t *cursor);
@@ -295,9 +257,10 @@ struct tl_link *tl_endpoint_next_link(const struct tl_endpoint *ep, size_t *curs
 /* Forces a carrier, or gives the choice back. */
 void tl_link_set_carrier(struct tl_link *link, uint64_t now, enum tl_carrier_choice choice);
 
-/* Ends the link in order: tells the peer, gives up the lanes. The handle dies here; no LINK_DOWN
- * follows. */
-void tl_link_close(struct tl_link *link, uint64_t now);
+/* Ends the link in order: tells the peer, with a code of the caller's (at most 65,535), and
+ * gives up the lanes. The handle dies here; no LINK_DOWN follows. What was sent and has not left
+ * yet is lost: finish lanes first. */
+void tl_link_close(struct tl_link *link, uint64_t now, uint32_t code);
 
 /* For `tulle links`. */
 struct tl_link_info {
@@ -314,74 +277,56 @@ struct tl_link_info {
   uint64_t bytes_sent, bytes_received; /* sealed bytes */
   uint64_t packets_lost, packets_resent;
   uint64_t replays, forgeries; /* dropped */
-  uint32_t mtu;                /* bytes of a packet on the present path */
+  uint64_t flight_bytes, window_bytes;
+  uint32_t mtu; /* bytes of a packet on the present path */
   uint32_t lanes;
   uint32_t tcp_channels;
 };
 
 void tl_link_info(const struct tl_link *link, uint64_t now, struct tl_link_info *out_info);
 
-/* ---- Lanes: handed through to transport/link/flow.h, whose contract they have ---- */
+/* ---- Lanes ---- */
 
-/* Opens a lane; its number is unique in this link. TL_FULL (the peer allows no more now),
- * TULLE_E_CLOSED, TULLE_E_NO_MEMORY. */
-int tl_link_open_lane(struct tl_link *link, uint64_t now, enum tl_delivery delivery,
-                      uint64_t *out_lane);
-
-/* One message, copied; taken whole or not at all. TL_FULL: no credit or no room, LANE_WRITABLE
- * follows. TULLE_E_TOO_BIG, TULLE_E_CLOSED, TULLE_E_NOT_FOUND. */
-int tl_link_send(struct tl_link *link, uint64_t now, uint64_t lane, const void *message,
-                 size_t size);
-
-/* The next message in place, until tl_link_release(); TL_EMPTY, or TL_END after the peer's finish.
+/*
+ * Lanes are transport/link/flow.h's, with its contract. Everything that gives a flow something to
+ * send goes through these, so that the endpoint knows which links to poll; what only asks
+ * (tl_lane_number, tl_lane_receive, tl_lane_room, tl_lane_progress, owners) is called directly.
  */
-int tl_link_receive(struct tl_link *link, uint64_t lane, const uint8_t **out_message,
-                    size_t *out_size);
+struct tl_flow *tl_link_flow(struct tl_link *link);
 
-/* The message taken last has been dealt with: its memory and its credit go back. */
-void tl_link_release(struct tl_link *link, uint64_t now, uint64_t lane);
-
-/* No more will be sent; what was sent is still delivered. The lane goes when both sides have
- * finished and all was read. */
-int tl_link_finish(struct tl_link *link, uint64_t now, uint64_t lane);
-
-/* Gives the lane up in both directions at once; the peer gets LANE_RESET with `code`. */
-void tl_link_reset(struct tl_link *link, uint64_t now, uint64_t lane, uint64_t code);
+int tl_link_open_lane(struct tl_link *link, struct tl_lane **out_lane);
+int tl_link_send(struct tl_link *link, struct tl_lane *lane, enum tl_class class, uint8_t kind,
+                 uint8_t flags, const struct iovec *pieces, size_t count);
+void tl_link_release(struct tl_link *link, struct tl_lane *lane);
+int tl_link_finish(struct tl_link *link, struct tl_lane *lane);
+void tl_link_close_lane(struct tl_link *link, struct tl_lane *lane, uint32_t reason);
 
 /* ---- Trust and counters ---- */
 
-/* The trust store has changed: checks every live session, pending handshake and dial against it,
- * and ends those that no longer hold (LINK_DOWN or REFUSED with TL_REASON_REVOKED or
- * TL_REASON_UNTRUSTED). */
+/* The trust store has changed: checks the certificate of every live session again and drops
+ * those that no longer hold at once (LINK_DOWN with the refusal as reason). */
 void tl_endpoint_refresh_trust(struct tl_endpoint *ep, uint64_t now);
 
-/* Each packet that came in is counted in `packets_received` and, where it was dropped, in exactly
- * one of the others. */
+/* Each packet that came in is counted in `packets_received` and, where it was dropped, once in
+ * `dropped` (by its refusal) or in one of the drop_ fields. */
 struct tl_endpoint_counters {
   uint64_t packets_received, bytes_received;
   uint64_t packets_sent, bytes_sent;
-  uint64_t drop_size;     /* no packet has this size */
-  uint64_t drop_type;     /* unknown type or version, flags or padding not zero */
-  uint64_t drop_stranger; /* unknown psk_id, or a wrong mac1 */
-  uint64_t drop_cookie;   /* a HELLO without a valid mac2 (answered by a COOKIE) */
-  uint64_t drop_rate;     /* beyond the rate of its source or of the node */
-  uint64_t drop_full;     /* no room for another half-open handshake or session */
-  uint64_t drop_noise;    /* a handshake message that does not open */
-  uint64_t drop_refused;  /* a handshake that opened and was refused */
-  uint64_t drop_index;    /* receiver_index of nobody */
-  uint64_t drop_replay;   /* counter seen before or too old */
-  uint64_t drop_forged;   /* did not open */
-  uint64_t drop_frames;   /* opened, and held what no peer may send: the link ended */
-  uint64_t drop_attach;   /* ATTACH with an old number or over the limit */
-  uint64_t drop_late;     /* for a handshake, session or connection that is over */
-  uint64_t hellos, cookies, replies, finishes; /* received and good */
-  uint64_t dh_operations;                      /* what strangers must never cause */
-  uint64_t handshakes_begun, handshakes_done;  /* as initiator; in both roles */
-  uint64_t handshakes_resent;                  /* stored bytes sent again for a repeated packet */
+  struct tl_refusals dropped;
+  uint64_t drop_carrier; /* a packet type that does not travel over this carrier */
+  uint64_t drop_late;    /* for a handshake, session or connection that is over */
+  uint64_t drop_room;    /* a flow had no memory for its frames; the peer sends them again */
+  uint64_t drop_frames;  /* held what no peer may send: the link ended */
+  uint64_t drop_queue;   /* an answer to a handshake for which there was no room */
+  uint64_t cookies_sent, replies_sent, replies_resent;
+  uint64_t dh_operations; /* of this node as responder: what strangers must never cause */
+  uint64_t dials, handshakes_done, handshakes_repeated;
+  uint64_t links; /* that came up */
   uint64_t rekeys;
-  uint64_t path_challenges, path_moves;
-  uint64_t strangers_closed; /* TCP connections that brought no valid HELLO */
-  uint64_t truncations;      /* a FIN without CLOSE */
+  uint64_t path_challenges, path_moves, carrier_moves;
+  uint64_t mtu_probes, mtu_raised, mtu_fallbacks;
+  uint64_t strangers, strangers_closed; /* TCP connections accepted; closed without a valid HELLO */
+  uint64_t truncations;                 /* a FIN on a channel without an authentic CLOSE */
   uint64_t clone_alarms;
 };
 

@@ -101,11 +101,20 @@ int sim_stream_send(struct tl_sim_port *port, const struct tl_burst *burst) {
 
 /* ---- Arriving ---- */
 
+/* This end is over; an end that had left only waited for that, any other hears of it in its
+ * turn. */
 static void end_lost(struct sim_end *end, int error) {
   struct tl_sim_port *port = end->port;
+  struct sim_end *peer = end_find(port->sim, end->peer);
   struct tl_path path = end->path;
   bool is_told = !end->is_left;
   end_free(end);
+  if (peer && peer->is_left) {
+    end_free(peer);
+  } else if (peer) {
+    peer->peer = 0;
+    end_enqueue(peer, port->sim->now + port->sim->faults.delay, NULL, 0, error);
+  }
   if (!is_told) return;
   port->user.sink.closed(port->user.sink.context, &path, error);
   sim_port_turn(port);
@@ -214,6 +223,10 @@ static void dial_answer(struct tl_sim *sim, struct sim_end *end, uint64_t time, 
 }
 
 static void syn_arrive(struct tl_sim *sim, struct sim_end *end) {
+  if (end->is_left) {
+    end_free(end);
+    return;
+  }
   struct tl_sim_port *goal = sim_port_at(sim, &end->path.remote);
   uint64_t goal_number = goal ? goal->number : 0;
   if (sim->faults.no_tcp || sim_is_parted(sim, end->port->number, goal_number) ||
@@ -238,11 +251,15 @@ static void syn_arrive(struct tl_sim *sim, struct sim_end *end) {
 
 static void dial_arrive(struct sim_end *end, int error) {
   struct tl_sim_port *port = end->port;
-  if (error) {
+  struct sim_end *peer = end_find(port->sim, end->peer);
+  if (error || (end->is_left && !peer)) {
     end_lost(end, error);
     return;
   }
-  if (end->is_left) return;
+  if (end->is_left) {
+    end_enqueue(peer, port->sim->now + port->sim->faults.delay, NULL, 0, 0);
+    return;
+  }
   end->is_open = true;
   port->user.sink.opened(port->user.sink.context, &end->path, false);
   sim_port_turn(port);
@@ -278,11 +295,11 @@ void tl_sim_hang_up(struct tl_sim_port *port, uint32_t connection) {
   struct sim_end *peer = end ? end_find(sim, end->peer) : NULL;
   if (!end) return;
   end->is_left = true;
-  if (peer) {
+  if (!end->is_open) return; /* a dial under way goes with its answer */
+  if (peer)
     end_enqueue(peer, sim->now + sim->faults.delay, NULL, 0, 0);
-    return;
-  }
-  if (end->is_open) end_free(end); /* a dial under way goes with its answer */
+  else
+    end_free(end);
 }
 
 /* Drops what is under way towards `end` from a random byte on and ends the stream there. */

@@ -1,4 +1,5 @@
-/* The TXT record: a golden record, each field spoilt in turn, every truncation and every changed byte. */
+/* The TXT record: a golden record, each field spoilt in turn, every truncation and every changed
+ * byte. */
 #include "discovery/advert.h"
 
 #include "tests/unit/discovery/test.h"

@@ -1,4 +1,5 @@
-/* The object that a node has: what it says to the child, what it makes of the child's lines, and when a child runs. */
+/* The object that a node has: what it says to the child, what it makes of the child's lines, and
+ * when a child runs. */
 #include "discovery/line.h"
 
 #include "core/limits.h"

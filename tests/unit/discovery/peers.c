@@ -1,4 +1,5 @@
-/* The table of peers on virtual time: who is dialled when, what is forgotten, what a flood cannot do. */
+/* The table of peers on virtual time: who is dialled when, what is forgotten, what a flood
+ * cannot do. */
 #include "discovery/peers.h"
 
 #include "tests/unit/discovery/test.h"
@@ -37,8 +38,8 @@ static void found(struct world *w, uint32_t id) {
   found_at(w, id, &a);
 }
 
-/* Goes to the next dial, by deadlines alone, but not past `until`: 0 or TL_EMPTY. A deadline that never moves fails the
- * test: a loop would spin. */
+/* Goes to the next dial, by deadlines alone, but not past `until`: 0 or TL_EMPTY. A deadline
+ * that never moves fails the test: a loop would spin. */
 static int next_dial(struct world *w, uint64_t until, struct tl_discovery_dial *out) {
   for (int turns = 0; turns < 100; turns++) {
     if (tl_peers_poll_dial(&w->peers, w->now, out) == 0) return 0;
@@ -575,7 +576,8 @@ static void the_same_seed_gives_the_same_dials(void **state) {
   assert_true(sums[0] == sums[1]);
 }
 
-/* Random calls in any order: no assertion, no leak, no entry without end, and deadlines that lead on. */
+/* Random calls in any order: no assertion, no leak, no entry without end, and deadlines that
+ * lead on. */
 static void any_order_of_calls(void **state) {
   (void)state;
   struct world *w = world_new();

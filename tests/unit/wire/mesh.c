@@ -1,4 +1,5 @@
-/* Messages between nodes and descriptions of services: every type comes back; truncated and altered ones do no harm. */
+/* Messages between nodes and descriptions of services: every type comes back; truncated and
+ * altered ones do no harm. */
 #include "core/wire/mesh.h"
 
 #include <stdio.h>
