@@ -99,14 +99,14 @@ struct tl_noise_config {
 void tl_noise_init(struct tl_noise *noise, const struct tl_noise_config *config);
 void tl_noise_deinit(struct tl_noise *noise);
 
-/* The next message: `out` has room for tl_noise_message_bytes(). `e_secret`: a fresh ephemeral key,
- * used if the message has the token e; may be NULL otherwise. 0, or -1 when a DH gives zero (a
+/* The next message:  `out` has room for tl_noise_message_bytes(). `e_secret`: a fresh ephemeral
+ * key, used if the message has the token e; may be NULL otherwise. 0, or -1 when a DH gives zero (a
  * peer's key of low order). */
 int tl_noise_write(struct tl_noise *noise, const uint8_t *e_secret, const uint8_t *payload,
                    size_t size, uint8_t *out, size_t *out_size);
 
-/* The peer's message: the payload, tl_noise_message_bytes(0) shorter, is written to `out`. 0 or -1.
- */
+/* The peer's message. Its payload is written to `out`, which has room for the whole message. 0, or
+ * -1: a wrong size or tag, or a DH that gives zero. */
 int tl_noise_read(struct tl_noise *noise, const uint8_t *message, size_t size, uint8_t *out,
                   size_t *out_size);
 

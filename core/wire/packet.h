@@ -69,7 +69,7 @@ enum tl_packet_type {
 #define TL_REPLY_PAYLOAD_BYTES  (1168 - 32 - 48 - 16)
 #define TL_FINISH_PAYLOAD_BYTES (1168 - 48 - 16)
 
-struct tl_hello {
+struct tl_packet_hello {
   uint16_t flags;
   uint32_t sender_index;
   const uint8_t *fabric_tag;   /* 8 bytes */
@@ -80,28 +80,28 @@ struct tl_hello {
   const uint8_t *mac2;         /* 16 bytes */
 };
 
-struct tl_cookie {
+struct tl_packet_cookie {
   uint32_t receiver_index;
   const uint8_t *nonce;  /* 24 bytes */
   const uint8_t *sealed; /* 32 bytes */
 };
 
 /* REPLY and FINISH. */
-struct tl_reply {
+struct tl_packet_reply {
   uint32_t sender_index;
   uint32_t receiver_index;
   const uint8_t *noise; /* 1,168 bytes */
   const uint8_t *mac1;  /* 16 bytes */
 };
 
-struct tl_data_head {
+struct tl_packet_data {
   uint8_t type; /* DATA, RECORD or ATTACH */
   uint16_t length;
   uint32_t receiver_index;
   uint64_t counter;
 };
 
-struct tl_handshake_payload {
+struct tl_packet_payload {
   uint8_t min_version;
   uint8_t max_version;
   const uint8_t *certificate; /* TL_CERTIFICATE_BYTES, or NULL when joining */
@@ -127,11 +127,11 @@ int tl_packet_cut(const uint8_t *data, size_t size, size_t *out_packet_bytes);
 
 /* Encoders fill the whole packet; the macs are left zero (crypto computes them over what stands
  * before). */
-void tl_hello_encode(const struct tl_hello *h, uint8_t out[TL_HANDSHAKE_BYTES]);
-void tl_cookie_encode(const struct tl_cookie *c, uint8_t out[TL_COOKIE_BYTES]);
-void tl_reply_encode_head(uint8_t type, uint32_t sender_index, uint32_t receiver_index,
-                          uint8_t out[TL_REPLY_NOISE_AT]);
-void tl_data_head_encode(const struct tl_data_head *h, uint8_t out[TL_PACKET_HEAD_BYTES]);
+void tl_packet_hello_encode(const struct tl_packet_hello *h, uint8_t out[TL_HANDSHAKE_BYTES]);
+void tl_packet_cookie_encode(const struct tl_packet_cookie *c, uint8_t out[TL_COOKIE_BYTES]);
+void tl_packet_reply_encode_head(uint8_t type, uint32_t sender_index, uint32_t receiver_index,
+                                 uint8_t out[TL_REPLY_NOISE_AT]);
+void tl_packet_data_encode(const struct tl_packet_data *h, uint8_t out[TL_PACKET_HEAD_BYTES]);
 
 /* Decoders return 0 or a code of enum tl_packet_fault: where the first fault is. */
 enum tl_packet_fault {
@@ -142,13 +142,14 @@ enum tl_packet_fault {
   TL_PACKET_FAULT_PADDING,
 };
 
-int tl_hello_decode(const uint8_t *packet, size_t size, struct tl_hello *out);
-int tl_cookie_decode(const uint8_t *packet, size_t size, struct tl_cookie *out);
-int tl_reply_decode(const uint8_t *packet, size_t size, uint8_t type, struct tl_reply *out);
-int tl_data_head_decode(const uint8_t *packet, size_t size, struct tl_data_head *out);
+int tl_packet_hello_decode(const uint8_t *packet, size_t size, struct tl_packet_hello *out);
+int tl_packet_cookie_decode(const uint8_t *packet, size_t size, struct tl_packet_cookie *out);
+int tl_packet_reply_decode(const uint8_t *packet, size_t size, uint8_t type,
+                           struct tl_packet_reply *out);
+int tl_packet_data_decode(const uint8_t *packet, size_t size, struct tl_packet_data *out);
 
 /* The payload, padded to `size` bytes. */
-void tl_handshake_payload_encode(const struct tl_handshake_payload *p, uint8_t *out, size_t size);
-int tl_handshake_payload_decode(const uint8_t *data, size_t size, struct tl_handshake_payload *out);
+void tl_packet_payload_encode(const struct tl_packet_payload *p, uint8_t *out, size_t size);
+int tl_packet_payload_decode(const uint8_t *data, size_t size, struct tl_packet_payload *out);
 
 #endif
