@@ -15,7 +15,7 @@
 void tl_aead_seal(const uint8_t key[32], uint64_t counter, const uint8_t *ad, size_t ad_size,
                   uint8_t *data, size_t size);
 
-/* Opens in place: `size` counts the tag. 0, or -1 and `data` is as it was. */
+/* Opens in place: `size` counts the tag. 0, or -1 and `data` is worth nothing any more. */
 int tl_aead_open(const uint8_t key[32], uint64_t counter, const uint8_t *ad, size_t ad_size,
                  uint8_t *data, size_t size);
 

@@ -37,10 +37,11 @@ int tl_authority_load(const struct tl_disk *disk, const char *name, struct tl_au
 /* The first 16 bytes of BLAKE2b-256("tul1 fabric id" || key). */
 void tl_fabric_id_of(const uint8_t authority_key[32], uint8_t out[16]);
 
+/* Ed25519 over `context`, its terminating zero, and at most 200 bytes of data. */
 void tl_authority_sign(const struct tl_authority *authority, const char *context,
                        const uint8_t *data, size_t size, uint8_t out_signature[64]);
 
-/* 0, or TULLE_E_UNTRUSTED. `context` is signed with its terminating zero, before the data. */
+/* 0, or TULLE_E_UNTRUSTED. */
 int tl_authority_verify(const uint8_t key[32], const char *context, const uint8_t *data,
                         size_t size, const uint8_t signature[64]);
 

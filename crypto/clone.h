@@ -8,9 +8,11 @@
 #ifndef TL_CRYPTO_CLONE_H
 #define TL_CRYPTO_CLONE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "crypto/parameters.h"
+#include "crypto/refusal.h"
 
 #define TL_CLONE_KEYS_MAX    256 /* the least recently seen makes room */
 #define TL_CLONE_CHANGES_MAX 8   /* upper bound of parameters.clone_changes_max */
@@ -18,9 +20,11 @@
 struct tl_clone_entry {
   uint8_t key[32];
   uint8_t boot_id[16];
-  uint64_t seen_ns; /* 0: free */
-  uint64_t refused_until_ns;
+  bool is_used;
+  uint32_t change_count;
   uint64_t changes_ns[TL_CLONE_CHANGES_MAX]; /* the latest first */
+  uint64_t seen_ns;
+  uint64_t refused_until_ns;
 };
 
 struct tl_clone_watch {

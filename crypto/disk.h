@@ -17,11 +17,10 @@ struct tl_disk {
    * user may read or write it); TULLE_E_IO. */
   int (*read)(void *context, const char *name, uint8_t *out, size_t max, size_t *out_size);
 
-  /* Creates the file, or empties it, and writes all bytes. They may be lost until sync(). */
+  /* Writes and syncs a new file, in the place of an old one of that name; another name of the old
+   * one keeps its bytes. A crash in between leaves any bytes, so a file that matters is never
+   * written under its own name. */
   int (*write)(void *context, const char *name, const uint8_t *data, size_t size);
-
-  /* The file's bytes survive a power cut after this. */
-  int (*sync)(void *context, const char *name);
 
   /* A second name for a file. Never replaces: TULLE_E_EXISTS. */
   int (*link)(void *context, const char *from, const char *to);
@@ -36,17 +35,15 @@ struct tl_disk {
   int (*sync_directory)(void *context);
 };
 
-/* A directory of the real file system: made (0700) if missing; TULLE_E_REFUSED when it belongs to
- * another user or others may enter it. `out` keeps a descriptor until tl_disk_close(). */
+/* A directory of the real file system, made (0700, and its parents) if missing. TULLE_E_REFUSED: it
+ * belongs to another user, or others may enter it. Holds a descriptor until tl_disk_close(). */
 int tl_disk_open(const char *path, struct tl_disk *out);
 void tl_disk_close(struct tl_disk *disk);
 
-/* The descriptor of a directory opened by tl_disk_open(): for flock(), by which a node owns its
- * state. */
+/* The descriptor of a directory opened by tl_disk_open(): for flock(), by which a node owns it. */
 int tl_disk_fd(const struct tl_disk *disk);
 
-/* Writes `name` so that after a crash it holds the old bytes or the new ones: temporary file, sync,
- * rename, directory. */
+/* Writes `name` so that after a crash it holds the old bytes or the new ones. */
 int tl_disk_replace(const struct tl_disk *disk, const char *name, const uint8_t *data, size_t size);
 
 /* As above, but TULLE_E_EXISTS when there is a file of that name already. */

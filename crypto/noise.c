@@ -19,12 +19,7 @@ _Static_assert(crypto_scalarmult_BYTES == TL_NOISE_DH_BYTES, "X25519");
 /* ---- the project's suite and patterns ---- */
 
 static void blake2b(const struct tl_bytes *parts, size_t count, uint8_t *out) {
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, NULL, 0, 64);
-  for (size_t i = 0; i < count; i++)
-    crypto_generichash_update(&state, parts[i].data, parts[i].size);
-  crypto_generichash_final(&state, out, 64);
-  sodium_memzero(&state, sizeof state);
+  tl_hash(TL_BYTES_NONE, parts, count, out, 64);
 }
 
 const struct tl_noise_suite tl_noise_suite = {

@@ -15,16 +15,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "crypto/hash.h"
+
 #define TL_NOISE_DH_BYTES       32
 #define TL_NOISE_TAG_BYTES      16
 #define TL_NOISE_HASH_BYTES_MAX 64
 #define TL_NOISE_MESSAGES_MAX   4
 #define TL_NOISE_PSKS_MAX       4
-
-struct tl_bytes {
-  const void *data;
-  size_t size;
-};
 
 struct tl_noise_suite {
   const char *name; /* "25519_ChaChaPoly_BLAKE2b" */

@@ -46,8 +46,7 @@ struct tl_session *tl_session_new(const struct tl_session_config *config, uint64
                                   uint32_t remote_index);
 struct tl_session *tl_session_free(struct tl_session *session);
 
-/* ---- packets
- * ---- */
+/* ---- packets ---- */
 
 /* Seals `plain_bytes` at packet + 16 as DATA (channel 0) or RECORD. 0 (*out_size = plain_bytes +
  * 32; *out_counter: the number used); TULLE_E_CLOSED: the session has reached a limit and ends;
@@ -75,8 +74,7 @@ int tl_session_open(struct tl_session *session, uint64_t now_ns, unsigned channe
 /* True when a packet with this receiver_index belongs to this session. */
 bool tl_session_has_index(const struct tl_session *session, uint32_t index);
 
-/* ---- TCP channels
- * ---- */
+/* ---- TCP channels ---- */
 
 /* The opener's ATTACH, first packet on a new connection (or, after a handshake over TCP, right
  * behind FINISH). The body is laid out as for seal. 0; TL_FULL: all channels are in use;
@@ -98,8 +96,7 @@ int tl_session_attach_confirm(struct tl_session *session, uint64_t now_ns, unsig
 /* The connection is gone: wipes the channel's keys. Its number is never used again. */
 void tl_session_detach(struct tl_session *session, unsigned channel);
 
-/* ---- epochs
- * ---- */
+/* ---- epochs ---- */
 
 /* The psk of the next rekey, and its epoch's number (crypto/rekey.h). */
 void tl_session_chain(const struct tl_session *session, uint8_t out[32], uint32_t *out_epoch);
@@ -114,8 +111,7 @@ int tl_session_install(struct tl_session *session, uint64_t now_ns,
 /* 32 bytes for the use that `label` names, the same on both sides, until the next rekey. */
 void tl_session_exporter(const struct tl_session *session, const char *label, uint8_t out[32]);
 
-/* ---- time
- * ---- */
+/* ---- time ---- */
 
 enum tl_session_event_kind {
   TL_SESSION_REKEY,   /* time, packets or bytes: the initiator sends REKEY1, the responder may ask;

@@ -97,8 +97,7 @@ struct tl_trust_config {
   uint8_t boot_id[16];
 };
 
-/* ---- life
- * ---- */
+/* ---- life ---- */
 
 /* Everything a node starts from, whatever it finds: loads identity and trust, or, where there is
  * neither, makes a node key, an authority, an admission secret and a fabric of one, written before
@@ -116,8 +115,11 @@ int tl_trust_load(const struct tl_trust_config *config, uint64_t now_ns,
 /* Wipes and frees. Accepts NULL; returns NULL. */
 struct tl_trust *tl_trust_free(struct tl_trust *trust);
 
-/* ---- asking
- * ---- */
+/* Drops, durably, invitations and the previous admission secret whose time is over. They are
+ * refused without this too; call it once a minute. */
+int tl_trust_expire(struct tl_trust *trust, uint64_t now_ns);
+
+/* ---- asking ---- */
 
 /* Valid until the next operation that changes the store. */
 const struct tl_trust_state *tl_trust_state_of(const struct tl_trust *trust);
@@ -125,10 +127,15 @@ const struct tl_trust_state *tl_trust_state_of(const struct tl_trust *trust);
 /* True on the one node that holds the authority's private key. */
 bool tl_trust_is_authority(const struct tl_trust *trust);
 
-/* True after a fall-back to trust.prev: alarm, and see above. */
+/* True after a fall-back to trust.prev: an alarm. Until accept() or a list of the authority,
+ * whatever would admit, note or revoke somebody returns TULLE_E_REFUSED. */
 bool tl_trust_is_recovered(const struct tl_trust *trust);
 
-/* True for a fabric of one: nobody but this node was ever admitted. */
+/* A person has looked and goes on with what there is. The authority then signs a list and begins an
+ * admission epoch of numbers that the lost file cannot have used. 0 also when nothing was wrong. */
+int tl_trust_accept(struct tl_trust *trust, uint64_t now_ns);
+
+/* True for a fabric of one: this node is the only member. */
 bool tl_trust_is_alone(const struct tl_trust *trust);
 
 /* A member by key, node id or name, or NULL. */
@@ -153,8 +160,7 @@ const struct tl_gate *tl_trust_own_gate(const struct tl_trust *trust, uint64_t n
 int tl_trust_check(const struct tl_trust *trust, const uint8_t *certificate, size_t size,
                    const uint8_t key[32], uint64_t wall_s, struct tl_certificate *out);
 
-/* ---- the authority's operations (TULLE_E_REFUSED elsewhere)
- * ---- */
+/* ---- the authority's operations (TULLE_E_REFUSED elsewhere) ---- */
 
 /* Gives the fabric of one a name, or, with `leave`, makes a new fabric of one (new authority, new
  * admission secret) out of a node that was in another. TULLE_E_BUSY: it has other members and
@@ -183,8 +189,7 @@ int tl_trust_admit(struct tl_trust *trust, uint64_t now_ns, const uint8_t invita
  * to the remaining members. */
 int tl_trust_revoke(struct tl_trust *trust, uint64_t now_ns, const uint8_t key[32]);
 
-/* ---- every member's operations
- * ---- */
+/* ---- every member's operations ---- */
 
 /* Takes JOIN_GRANT, which came through a JOIN handshake made with `token`: checks that the
  * authority's key hashes to the token's fabric, the certificate (it must be ours) and the list, and
@@ -211,8 +216,7 @@ int tl_trust_note_member(struct tl_trust *trust, const struct tl_certificate *ce
  * learned again. */
 int tl_trust_pin(struct tl_trust *trust, const uint8_t key[32], const char *name);
 
-/* ---- used by the responder
- * ---- */
+/* ---- used by the responder ---- */
 
 /* 0 when `key` may use this invitation; TL_REFUSED_INVITATION or TL_REFUSED_INVITATION_USED. */
 int tl_trust_check_invitation(const struct tl_trust *trust, uint64_t now_ns,

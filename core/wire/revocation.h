@@ -6,7 +6,7 @@
  *   8 16 fabric_id        24  4 list version  28  4 authority_epoch
  *  32  4 count            36  4 zero
  *  40 40 x count          key (32), serial (8)
- *     64 Ed25519 signature over "tul1 revocations\0" and everything before it
+ *     64 Ed25519 signature over "tul1 revocations\0" and the BLAKE2b-512 of all before it
  *
  * Integers are little-endian. An entry names a key and a serial, never a certificate's fingerprint:
  * a signature can be written in more than one way, a key cannot.
@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TL_REVOCATIONS_MAX       1024 /* then the authority epoch goes up and the list begins anew */
+#define TL_REVOCATIONS_MAX       1024
 #define TL_REVOCATION_HEAD_BYTES 40
 #define TL_REVOCATION_BYTES      40
 #define TL_REVOCATION_LIST_BYTES(count)                                                            \
