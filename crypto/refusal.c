@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "core/wire/packet.h"
+
 static const char *const names[TL_REFUSAL_COUNT] = {
 #define NAME(code, text) [code - TL_REFUSED_SIZE] = text
     NAME(TL_REFUSED_SIZE, "size"),
@@ -40,6 +42,14 @@ static const char *const names[TL_REFUSAL_COUNT] = {
     NAME(TL_REFUSED_CHANNEL, "channel"),
 #undef NAME
 };
+
+_Static_assert(TL_REFUSED_SIZE + TL_PACKET_FAULT_PADDING - TL_PACKET_FAULT_SIZE ==
+                   TL_REFUSED_PADDING,
+               "faults and refusals of form stand in the same order");
+
+int tl_refusal_of_fault(int fault) {
+  return TL_REFUSED_SIZE + fault - TL_PACKET_FAULT_SIZE;
+}
 
 const char *tl_refusal_name(int reason) {
   if (reason < TL_REFUSED_SIZE || reason >= TL_REFUSAL_END) return NULL;

@@ -66,6 +66,9 @@ static inline int tl_refuse(struct tl_refusals *r, int reason) {
   return reason;
 }
 
+/* The refusal that says what a decoder of core/wire/packet.h found (enum tl_packet_fault). */
+int tl_refusal_of_fault(int fault);
+
 /* "certificate-signature": stable names for counters and logs; NULL for what is no refusal. */
 const char *tl_refusal_name(int reason);
 

@@ -8,6 +8,7 @@
 #define TL_CRYPTO_SELF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "crypto/clone.h"
@@ -15,6 +16,10 @@
 #include "crypto/parameters.h"
 #include "crypto/random.h"
 #include "crypto/trust.h"
+
+/* Of what follows the handshake. */
+#define TL_PROTOCOL_VERSION_MIN 1
+#define TL_PROTOCOL_VERSION_MAX 1
 
 struct tl_self {
   const struct tl_identity *identity;
@@ -37,5 +42,8 @@ struct tl_self {
 
 /* A random index that is not 0 and not taken. */
 uint32_t tl_self_draw_index(const struct tl_self *self);
+
+/* The payload of REPLY or FINISH, padded to `size`; a newcomer has no certificate to show. */
+void tl_self_payload(const struct tl_self *self, bool is_newcomer, uint8_t *out, size_t size);
 
 #endif
