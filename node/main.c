@@ -1,0 +1,218 @@
+/*
+ * Starting a node, step by step: options, folders, the place of the only node in them, fewer rights, identity, the
+ * socket, the loop. Each step says what is wrong in words for people; then everything before it is undone.
+ */
+#include "node/main.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "node/host/directory.h"
+#include "node/host/host.h"
+#include "node/host/listen.h"
+#include "node/host/privilege.h"
+#include "node/loop.h"
+#include "node/options.h"
+
+#define EXIT_BAD           2 /* usage, configuration, or another node in this place */
+#define TAKEOVER_MS        5000
+#define TAKEOVER_RETRY_MS  10
+#define DIRECTORY_RETRY_MS 2000 /* for a node that is just ending */
+
+struct place {
+  struct tl_directories path;
+  int state_fd;
+  int runtime_fd;
+  bool is_system; /* root's: for all users */
+  bool has_user;  /* to become */
+  uint32_t uid;
+  uint32_t gid;
+};
+
+static int fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static int fail(const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  fprintf(stderr, "error: ");
+  vfprintf(stderr, format, args);
+  fprintf(stderr, "\n");
+  va_end(args);
+  return EXIT_BAD;
+}
+
+/* ---- folders ---- */
+
+static int open_folder(const struct place *p, const char *path, unsigned mode, int *out_fd) {
+  int r = tl_directory_open(path, mode, p->uid, out_fd);
+  if (r == TULLE_E_REFUSED)
+    return fail("%s belongs to another user, or others may write to it", path);
+  if (r < 0) return fail("%s: %s", path, tulle_error_text(r));
+  r = p->has_user ? tl_privilege_give(*out_fd, p->uid, p->gid) : 0;
+  return r < 0 ? fail("%s: %s", path, tulle_error_text(r)) : 0;
+}
+
+static int place_open(struct place *p) {
+  const char *missing;
+  *p = (struct place){.state_fd = -1, .runtime_fd = -1, .is_system = geteuid() == 0};
+  p->uid = geteuid();
+  p->has_user = tl_privilege_user(&p->uid, &p->gid);
+  int r = tl_directories_find(&p->path, &missing);
+  if (r < 0) return fail("where to live? set %s", missing);
+  r = open_folder(p, p->path.state, 0700, &p->state_fd);
+  return r ? r : open_folder(p, p->path.runtime, p->is_system ? 0755 : 0700, &p->runtime_fd);
+}
+
+static void place_close(struct place *p) {
+  if (p->state_fd >= 0) close(p->state_fd);
+  if (p->runtime_fd >= 0) close(p->runtime_fd);
+}
+
+/* ---- being the only one ---- */
+
+static int place_lock(const struct place *p, uint32_t *out_pid, const char **out_path) {
+  *out_path = p->path.state;
+  int r = tl_directory_lock(p->state_fd, out_pid);
+  if (r || tl_directory_is_same(p->state_fd, p->runtime_fd)) return r;
+  *out_path = p->path.runtime;
+  return tl_directory_lock(p->runtime_fd, out_pid);
+}
+
+static int fail_taken(const char *path, uint32_t pid) {
+  if (pid) return fail("another node uses %s: pid %u", path, pid);
+  return fail("another node uses %s", path);
+}
+
+/* Takes the place of nobody, or of a node that a program started by itself. */
+static int place_claim(const struct place *p, const struct tl_node_options *o) {
+  uint32_t pid = 0, asked = 0;
+  const char *path;
+  for (int waited = 0;; waited += TAKEOVER_RETRY_MS) {
+    int r = place_lock(p, &pid, &path);
+    if (r == 0) return 0;
+    if (r < 0) return fail("%s: %s", path, tulle_error_text(r));
+    if (o->is_autostarted) return fail_taken(path, pid);
+    enum tl_takeover t = tl_listener_take_over(p->path.runtime, TAKEOVER_MS, &asked);
+    if (t == TL_TAKEOVER_REFUSED) return fail_taken(p->path.runtime, asked);
+    if (waited >= (t == TL_TAKEOVER_GIVEN ? TAKEOVER_MS : DIRECTORY_RETRY_MS))
+      return fail_taken(path, pid);
+    poll(NULL, 0, TAKEOVER_RETRY_MS);
+  }
+}
+
+/* ---- who it is ---- */
+
+static void default_name(char out[TL_NODE_NAME_BYTES_MAX + 1]) {
+  if (gethostname(out, TL_NODE_NAME_BYTES_MAX)) out[0] = 0;
+  out[TL_NODE_NAME_BYTES_MAX] = 0;
+  out[strcspn(out, ".")] = 0;
+  if (!tl_name_is_valid(out, strlen(out), TL_NODE_NAME_BYTES_MAX)) strcpy(out, "node");
+}
+
+static void random_fill(void *out, size_t size) {
+  TL_ASSERT(getrandom(out, size, 0) == (ssize_t)size);
+}
+
+static int config_fill(const struct place *p, const struct tl_node_options *o, uint64_t descriptors,
+                       struct tl_node_config *out) {
+  struct sysinfo info;
+  struct tl_party *self = &out->self;
+  *out = (struct tl_node_config){.is_autostarted = o->is_autostarted,
+                                 .is_local_only = o->is_autostarted};
+  int r = tl_directory_count(p->state_fd, "incarnation", &self->incarnation);
+  if (r < 0) return fail("%s/incarnation: %s", p->path.state, tulle_error_text(r));
+  random_fill(self->node, sizeof self->node);
+  tl_hex_encode(self->node, sizeof self->node, out->node_id_text);
+  if (o->name[0])
+    snprintf(self->node_name, sizeof self->node_name, "%s", o->name);
+  else
+    default_name(self->node_name);
+  snprintf(out->fabric, sizeof out->fabric, "%s", self->node_name);
+  snprintf(out->version, sizeof out->version, "%s", TULLE_VERSION_TEXT);
+  snprintf(self->program, sizeof self->program, "node");
+  self->uid = geteuid();
+  self->gid = getegid();
+  self->pid = (uint32_t)getpid();
+  self->local = true;
+  random_fill(out->secret, sizeof out->secret);
+  sysinfo(&info);
+  out->limit = tl_node_limit((uint64_t)info.totalram * info.mem_unit, descriptors);
+  return 0;
+}
+
+/* ---- running ---- */
+
+/* systemd's way to learn that a service is up: one datagram to the socket that it names. */
+static void notify_ready(void) {
+  static const char text[] = "READY=1";
+  struct sockaddr_un a = {.sun_family = AF_UNIX};
+  const char *path = getenv("NOTIFY_SOCKET");
+  if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof a.sun_path) return;
+  memcpy(a.sun_path, path, strlen(path));
+  if (path[0] == '@') a.sun_path[0] = 0;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+  (void)!sendto(fd, text, sizeof text - 1, MSG_NOSIGNAL, (struct sockaddr *)&a, size);
+  close(fd);
+}
+
+static int serve(const struct place *p, struct tl_node *node) {
+  struct tl_listener listener;
+  struct tl_host *host;
+  int r = tl_listener_open(p->runtime_fd, p->path.runtime, p->is_system ? 0666 : 0600, &listener);
+  if (r == TULLE_E_TOO_BIG) return fail("%s is too long for a socket's path", p->path.runtime);
+  if (r < 0) return fail("%s/%s: %s", p->path.runtime, TL_LISTEN_NAME, tulle_error_text(r));
+  r = tl_host_new(node, listener.fd, &host);
+  if (r < 0) {
+    close(listener.fd);
+    return fail("%s", tulle_error_text(r));
+  }
+  fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
+          TL_LISTEN_NAME);
+  notify_ready();
+  r = tl_loop_run(node, host);
+  tl_listener_remove(&listener);
+  tl_host_free(host, tl_time_boot());
+  return r < 0 ? fail("%s", tulle_error_text(r)) : 0;
+}
+
+static int start(struct place *p, const struct tl_node_options *o) {
+  struct tl_node_config config;
+  struct tl_node *node;
+  int r = place_open(p);
+  if (r) return r;
+  uint64_t descriptors = tl_privilege_raise_descriptors();
+  r = p->has_user ? tl_privilege_become(p->uid, p->gid) : 0;
+  if (r == 0) r = tl_privilege_drop();
+  if (r < 0) return fail("giving up rights: %s", tulle_error_text(r));
+  r = place_claim(p, o);
+  if (r == 0) r = config_fill(p, o, descriptors, &config);
+  if (r) return r;
+  r = tl_node_new(&config, tl_time_boot(), &node);
+  if (r < 0) return fail("%s", tulle_error_text(r));
+  r = serve(p, node);
+  tl_node_free(node);
+  return r;
+}
+
+int tl_node_main(int argc, char **argv) {
+  struct tl_node_options options;
+  struct place place;
+  int r = tl_node_options_read(argc, argv, &options);
+  if (r) return r < 0 ? EXIT_BAD : 0;
+  signal(SIGPIPE, SIG_IGN);
+  r = start(&place, &options);
+  place_close(&place);
+  return r;
+}
