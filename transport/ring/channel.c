@@ -13,9 +13,8 @@
  * idle. */
 #define REASSEMBLY_BYTES_MIN (16u << 10)
 
-/* Growth stops where a ring no longer fits a second-level cache: larger ones are slower, not
- * faster. */
-#define GROWTH_BYTES_MAX  (1u << 20)
+/* Growth stops where two messages of 1 MiB lie in place; larger rings were slower, not faster. */
+#define GROWTH_BYTES_MAX  (4u << 20)
 #define GROWTH_FULL_COUNT 16 /* so many times without room ask for four times as much */
 
 /* ---- life ---- */

@@ -67,7 +67,7 @@ struct tl_ring_page {
   TL_RING_LINE uint64_t writer_parked;
   uint64_t room_wanted;
 
-  /* A futex, counted up by the owner when it wakes the other party; that one sleeps on it. */
+  /* A futex, counted up by the owner each time it wakes the other party; that one sleeps on it. */
   TL_RING_LINE uint32_t bell;
 
   /* One more than the number of the processor where the owner last waited; 0: unknown. A hint. */

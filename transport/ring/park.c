@@ -1,16 +1,18 @@
 /*
  * Spinning, sleeping and waking.
  *
- * When to spin. A sleep costs two switches (2.5 us in a round trip) where both parties share a
- * processor and spinning would only keep the other one from running; across processors it costs the
- * wake of an idle one, 25 to 35 us each way. So a waiter spins when the other party was last seen
- * elsewhere. And it spins only while that pays: a wait that ended within the spin time, slept or
- * not, earns credit; one that lasted longer costs some; without credit only one wait in
+ * When to spin. A sleep costs two switches (2.5 to 5 us in a round trip) where both parties share a
+ * processor, and spinning would only keep the other one from running; across processors it costs
+ * the wake of an idle one, 25 to 35 us each way. So a waiter spins when the other party was last
+ * seen elsewhere. And it spins only while that pays: a wait that ended within the spin time, slept
+ * or not, earns credit; one that lasted longer costs some; without credit only one wait in
  * SPIN_PROBE_EVERY spins, to learn when times have changed.
  *
- * How to sleep. futex_waitv on the bells, the events word and the cancel word. Where the kernel
- * lacks it or a sandbox forbids it, the parked word asks for the eventfd instead, and poll() waits
- * on descriptors.
+ * How to sleep. On the bells, the events word and the cancel word, with futex_waitv. Each word
+ * costs four hundredths of the shortest round trip and the longer call a tenth, so a place whose
+ * last wait was short sleeps for the first FIRST_SLEEP_NS on bells alone; that delays an event by
+ * so much, at most. Where the kernel lacks futex_waitv or a sandbox forbids it, the parked word
+ * asks for the eventfd instead, and ppoll() waits.
  */
 #include "transport/ring/park.h"
 
@@ -30,7 +32,8 @@
 #define SPIN_CREDIT_EARN  2
 #define SPIN_PROBE_EVERY  16
 
-#define TICK_NS TL_S
+#define FIRST_SLEEP_NS (20 * TL_MS)
+#define TICK_NS        TL_S
 
 /* ---- what the kernel can ---- */
 
@@ -102,9 +105,9 @@ void tl_events_ring(uint32_t *events) {
 
 void tl_waker_ring(struct tl_waker *w, uint64_t parked) {
   w->rung = parked;
+  __atomic_fetch_add(w->bell, 1, __ATOMIC_SEQ_CST);
   switch (parked & TL_PARKED_MODE_MASK) {
   case TL_PARKED_FUTEX:
-    __atomic_fetch_add(w->bell, 1, __ATOMIC_SEQ_CST);
     futex_wake_all(w->bell, 0);
     break;
   case TL_PARKED_DESCRIPTOR:
@@ -140,6 +143,7 @@ static bool any_is_ready(struct tl_parker *const *places, size_t count) {
 }
 
 static void parker_set(struct tl_parker *p, enum tl_parked_mode mode) {
+  p->heard = __atomic_load_n(p->bell, __ATOMIC_ACQUIRE);
   p->generation += TL_PARKED_GENERATION;
   __atomic_store_n(p->parked, p->generation | (uint64_t)mode, __ATOMIC_SEQ_CST);
 }
@@ -192,22 +196,26 @@ struct park {
   struct tl_parker *const *places;
   size_t count;
   const struct tl_wait *wait;
-  uint64_t begun; /* when it began, once the clock was read; else 0 */
+  uint64_t now;   /* when the clock was last read; 0: never */
+  uint64_t begun; /* when it was first read */
   uint64_t tick;
 };
 
-/* What else has happened: TL_WAIT_* or 0. */
-static int interruption(const struct tl_wait *w) {
+static void read_clock(struct park *p) {
+  p->now = tl_time_now();
+  if (p->begun) return;
+  p->begun = p->now;
+  p->tick = tl_time_add(p->now, TICK_NS);
+}
+
+/* Why the wait is over without success, or 0. */
+static int reason_to_end(const struct park *p) {
+  const struct tl_wait *w = p->wait;
   if (w->cancel && tl_cancel_seen(w->cancel) != w->cancel_seen) return TL_WAIT_CANCEL;
   if (w->events && __atomic_load_n(w->events, __ATOMIC_ACQUIRE) != w->events_seen)
     return TL_WAIT_EVENT;
-  return 0;
-}
-
-static int time_is_up(struct park *p, uint64_t now) {
-  if (!p->begun) p->begun = now, p->tick = tl_time_add(now, TICK_NS);
-  if (now >= p->wait->deadline) return TULLE_E_DEADLINE;
-  return now >= p->tick ? TL_WAIT_TICK : 0;
+  if (p->now >= w->deadline) return TULLE_E_DEADLINE;
+  return p->now >= p->tick ? TL_WAIT_TICK : 0;
 }
 
 /* 0: ready; TL_EMPTY: the spin time has passed; else why the wait is over. */
@@ -217,46 +225,58 @@ static int spin(struct park *p, uint64_t spin_ns) {
       if (any_is_ready(p->places, p->count)) return 0;
       __builtin_ia32_pause();
     }
-    uint64_t now = tl_time_now();
-    int r = interruption(p->wait);
-    if (!r) r = time_is_up(p, now);
+    read_clock(p);
+    int r = reason_to_end(p);
     if (r) return r;
-    if (now - p->begun >= spin_ns) return TL_EMPTY;
+    if (p->now - p->begun >= spin_ns) return TL_EMPTY;
   }
 }
 
 /* ---- sleeping ---- */
 
+/* What ended a sleep; below 0, -errno. */
+enum { SLEEP_WOKEN, SLEEP_TIMED_OUT };
+
 static struct timespec timespec_of(uint64_t ns) {
   return (struct timespec){.tv_sec = (time_t)(ns / TL_S), .tv_nsec = (long)(ns % TL_S)};
+}
+
+static int sleep_result(long returned) {
+  if (returned >= 0 || errno == EAGAIN || errno == EINTR) return SLEEP_WOKEN;
+  return errno == ETIMEDOUT ? SLEEP_TIMED_OUT : -errno;
 }
 
 static struct futex_waitv futex_word(const uint32_t *word, uint32_t value, uint32_t flags) {
   return (struct futex_waitv){.val = value, .uaddr = (uintptr_t)word, .flags = FUTEX_32 | flags};
 }
 
-/* 0: something may have happened; below 0: an errno. */
-static int sleep_on_futexes(struct park *p, uint64_t until) {
-  struct futex_waitv words[TL_PARK_MANY_MAX + 2];
-  unsigned n = 0;
-  for (size_t i = 0; i < p->count; i++) {
-    const uint32_t *bell = p->places[i]->bell;
-    words[n++] = futex_word(bell, __atomic_load_n(bell, __ATOMIC_ACQUIRE), 0);
-  }
-  if (p->wait->events) words[n++] = futex_word(p->wait->events, p->wait->events_seen, 0);
-  if (p->wait->cancel)
-    words[n++] = futex_word(&p->wait->cancel->word, p->wait->cancel_seen, FUTEX_PRIVATE_FLAG);
+static int sleep_on_one_bell(struct park *p, uint64_t until) {
+  const struct tl_parker *place = p->places[0];
   struct timespec t = timespec_of(until);
-  if (park_all(p->places, p->count, TL_PARKED_FUTEX)) return 0;
-  if (sys_futex_waitv(words, n, &t) >= 0) return 0;
-  return errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT ? 0 : -errno;
+  if (park_all(p->places, 1, TL_PARKED_FUTEX)) return SLEEP_WOKEN;
+  return sleep_result(syscall(SYS_futex, place->bell, FUTEX_WAIT_BITSET, place->heard, &t, NULL,
+                              FUTEX_BITSET_MATCH_ANY));
 }
 
-/* The same by descriptors. A wake object is read before the look that decides, so none is lost. */
-static int sleep_on_descriptors(struct park *p, uint64_t now, uint64_t until) {
+static int sleep_on_words(struct park *p, uint64_t until, bool is_bells_only) {
+  struct futex_waitv words[TL_PARK_MANY_MAX + 2];
+  const struct tl_wait *w = p->wait;
+  struct timespec t = timespec_of(until);
+  unsigned n = 0;
+  if (park_all(p->places, p->count, TL_PARKED_FUTEX)) return SLEEP_WOKEN;
+  for (size_t i = 0; i < p->count; i++)
+    words[n++] = futex_word(p->places[i]->bell, p->places[i]->heard, 0);
+  if (w->events && !is_bells_only) words[n++] = futex_word(w->events, w->events_seen, 0);
+  if (w->cancel && !is_bells_only)
+    words[n++] = futex_word(&w->cancel->word, w->cancel_seen, FUTEX_PRIVATE_FLAG);
+  return sleep_result(sys_futex_waitv(words, n, &t));
+}
+
+/* The same by descriptors. A wake object is read before the looks that decide, so none is lost. */
+static int sleep_on_descriptors(struct park *p, uint64_t until) {
   struct pollfd fds[TL_PARK_MANY_MAX + 2];
+  struct timespec t = timespec_of(until - p->now);
   nfds_t n = 0;
-  struct timespec t = timespec_of(until - now);
   for (size_t i = 0; i < p->count; i++) {
     tl_parker_drain(p->places[i]);
     fds[n++] = (struct pollfd){.fd = p->places[i]->fd, .events = POLLIN};
@@ -266,43 +286,54 @@ static int sleep_on_descriptors(struct park *p, uint64_t now, uint64_t until) {
     fds[n++] = (struct pollfd){.fd = p->wait->cancel->fd, .events = POLLIN};
   }
   fds[n] = (struct pollfd){.fd = p->wait->events_fd, .events = POLLIN};
-  if (interruption(p->wait) || park_all(p->places, p->count, TL_PARKED_DESCRIPTOR)) return 0;
-  if (ppoll(fds, n + 1, &t, NULL) < 0) return errno == EINTR ? 0 : -errno;
-  return fds[n].revents ? TL_WAIT_EVENT : 0;
+  if (reason_to_end(p) || park_all(p->places, p->count, TL_PARKED_DESCRIPTOR)) return SLEEP_WOKEN;
+  int ready = ppoll(fds, n + 1, &t, NULL);
+  if (ready > 0 && fds[n].revents) return TL_WAIT_EVENT;
+  return ready ? sleep_result(ready) : SLEEP_TIMED_OUT;
 }
 
-static int sleep_once(struct park *p, uint64_t now) {
+static int sleep_by_means(struct park *p) {
   uint64_t until = tl_time_min(p->wait->deadline, p->tick);
-  int r = tl_park_has_waitv() ? sleep_on_futexes(p, until) : sleep_on_descriptors(p, now, until);
+  bool is_first = !p->places[0]->was_long && p->now - p->begun < FIRST_SLEEP_NS;
+  if (is_first) until = tl_time_min(until, p->begun + FIRST_SLEEP_NS);
+  if (is_first && p->count == 1) return sleep_on_one_bell(p, until);
+  if (tl_park_has_waitv()) return sleep_on_words(p, until, is_first);
+  return sleep_on_descriptors(p, until);
+}
+
+static int sleep_once(struct park *p) {
+  int r = sleep_by_means(p);
   unpark_all(p->places, p->count);
   note_processor(p->places, p->count);
+  read_clock(p);
   return r;
 }
 
+/* A place that is ready and whose bell is silent was never woken. */
 static void count_late(struct park *p) {
-  for (size_t i = 0; i < p->count; i++)
-    if (tl_parker_is_ready(p->places[i])) p->places[i]->late_count++;
-}
-
-static int sleep_until_ready(struct park *p) {
-  uint64_t now = tl_time_now();
-  for (;;) {
-    int r = interruption(p->wait);
-    if (!r) r = time_is_up(p, now);
-    if (r) return r;
-    uint64_t until = tl_time_min(p->wait->deadline, p->tick);
-    r = sleep_once(p, now);
-    if (r < 0) return r;
-    now = tl_time_now();
-    if (any_is_ready(p->places, p->count)) {
-      if (now >= until) count_late(p);
-      return 0;
-    }
-    if (r) return r;
+  for (size_t i = 0; i < p->count; i++) {
+    struct tl_parker *place = p->places[i];
+    bool is_silent = __atomic_load_n(place->bell, __ATOMIC_ACQUIRE) == place->heard;
+    if (is_silent && tl_parker_is_ready(place)) place->late_count++;
   }
 }
 
-/* ---- whether to spin ---- */
+static int sleep_until_ready(struct park *p) {
+  read_clock(p);
+  for (;;) {
+    int r = reason_to_end(p);
+    if (r) return r;
+    r = sleep_once(p);
+    if (r < 0) return r;
+    if (any_is_ready(p->places, p->count)) {
+      if (r == SLEEP_TIMED_OUT) count_late(p);
+      return 0;
+    }
+    if (r == TL_WAIT_EVENT) return r;
+  }
+}
+
+/* ---- how to wait, learnt from how it went ---- */
 
 static bool is_elsewhere(const struct park *p, uint32_t here) {
   for (size_t i = 0; i < p->count; i++) {
@@ -320,21 +351,25 @@ static bool pays_to_spin(struct tl_parker *p) {
   return true;
 }
 
-static void keep_account(struct tl_parker *p, bool has_paid) {
-  if (!has_paid)
-    p->credit = (uint8_t)(p->credit ? p->credit - 1 : 0);
+static void keep_account(const struct park *p, uint64_t spin_ns) {
+  struct tl_parker *first = p->places[0];
+  uint64_t waited = p->now - p->begun;
+  unsigned credit = first->credit;
+  if (waited >= spin_ns)
+    credit -= credit > 0;
   else
-    p->credit =
-        (uint8_t)(p->credit + SPIN_CREDIT_EARN < SPIN_CREDIT_MAX ? p->credit + SPIN_CREDIT_EARN
-                                                                 : SPIN_CREDIT_MAX);
+    credit =
+        credit + SPIN_CREDIT_EARN < SPIN_CREDIT_MAX ? credit + SPIN_CREDIT_EARN : SPIN_CREDIT_MAX;
+  first->credit = (uint8_t)credit;
+  first->was_long = waited >= FIRST_SLEEP_NS;
 }
 
-static int park_by_default(struct park *p, uint32_t spin_ns) {
+static int spin_then_sleep(struct park *p, uint64_t spin_ns, bool may_spin) {
   uint32_t here = note_processor(p->places, p->count);
   int r = TL_EMPTY;
-  if (is_elsewhere(p, here) && pays_to_spin(p->places[0])) r = spin(p, spin_ns);
+  if (may_spin && is_elsewhere(p, here) && pays_to_spin(p->places[0])) r = spin(p, spin_ns);
   if (r == TL_EMPTY) r = sleep_until_ready(p);
-  if (r == 0) keep_account(p->places[0], !p->begun || tl_time_now() - p->begun < spin_ns);
+  keep_account(p, spin_ns);
   return r;
 }
 
@@ -343,13 +378,7 @@ int tl_park(struct tl_parker *const *places, size_t count, const struct tl_parki
   struct park p = {.places = places, .count = count, .wait = wait};
   TL_ASSERT(count > 0 && count <= TL_PARK_MANY_MAX);
   if (any_is_ready(places, count)) return 0;
-  switch (parking->mode) {
-  case TL_PARKING_SPIN:
-    return spin(&p, TL_NEVER);
-  case TL_PARKING_SLEEP:
-    note_processor(places, count);
-    return sleep_until_ready(&p);
-  default:
-    return park_by_default(&p, parking->spin_ns ? parking->spin_ns : SPIN_DEFAULT_NS);
-  }
+  if (parking->mode == TL_PARKING_SPIN) return spin(&p, TL_NEVER);
+  uint64_t spin_ns = parking->spin_ns ? parking->spin_ns : SPIN_DEFAULT_NS;
+  return spin_then_sleep(&p, spin_ns, parking->mode == TL_PARKING_DEFAULT);
 }

@@ -5,8 +5,8 @@
  *   reads the waker's bell                     publishes its position (seq_cst)
  *   sets its own parked word (seq_cst)         looks at the parked word (seq_cst)
  *   looks again at the position (seq_cst)      if set, and not rung for this generation yet:
- *   sleeps while the bell is as read             counts its bell up and wakes the futex,
- *   clears its parked word                       or writes the eventfd
+ *   sleeps while the bell is as read             counts its bell up and wakes the futex
+ *   clears its parked word                       or the eventfd
  *
  * Either the second look sees the position, or the look at the parked word sees it set; the bell, a
  * counter, closes the gap between the look and the sleep. tests/model proves it and shows what goes
@@ -120,7 +120,9 @@ struct tl_parker {
   int fd;                          /* the eventfd that the peer writes */
   uint8_t credit;                  /* how well spinning has paid, see park.c */
   uint8_t skipped;                 /* waits without a spin since the last one with */
-  uint32_t late_count; /* sleeps that the clock ended with the place ready: 0, or tampering */
+  bool was_long;                   /* the last wait was */
+  uint32_t heard;                  /* the bell, when the parked word was last set */
+  uint32_t late_count;             /* sleeps that the clock ended, ready but not rung for */
 };
 
 /*
