@@ -168,6 +168,10 @@ int tl_trust_check(const struct tl_trust *trust, const uint8_t *certificate, siz
 int tl_trust_create_fabric(struct tl_trust *trust, const struct tl_identity *identity,
                            const char *fabric_name, bool leave);
 
+/* Gives this node, which holds the authority, another name: a new certificate for itself. TULLE_E_REFUSED on
+ * other nodes; TULLE_E_EXISTS: a member has that name; TULLE_E_INVALID. */
+int tl_trust_rename_node(struct tl_trust *trust, const char *node_name);
+
 /* A new invitation for one newcomer with these roles, for `life_ns` (0: the default). `out` has no
  * addresses yet. TULLE_E_LIMIT: eight are outstanding. */
 int tl_trust_invite(struct tl_trust *trust, uint64_t now_ns, uint64_t life_ns, uint32_t roles,

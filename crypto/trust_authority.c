@@ -5,6 +5,7 @@
 
 #include "core/bytes.h"
 #include "core/error.h"
+#include "crypto/certificate.h"
 #include "crypto/revocation.h"
 #include "crypto/trust_internal.h"
 
@@ -34,6 +35,26 @@ int tl_trust_create_fabric(struct tl_trust *trust, const struct tl_identity *ide
 }
 
 /* A new list: the old entries and, unless it is NULL, one more. */
+int tl_trust_rename_node(struct tl_trust *trust, const char *node_name) {
+  struct tl_trust_state *next;
+  if (!tl_trust_name_is_good(node_name)) return TULLE_E_INVALID;
+  if (strcmp(trust->state->self.name, node_name) == 0) return 0;
+  if (tl_trust_member_by_name(trust, node_name)) return TULLE_E_EXISTS;
+  int r = tl_trust_membership_begin(trust, &next);
+  if (r < 0) return r;
+  struct tl_certificate c = next->self;
+  memset(c.name, 0, sizeof c.name);
+  strcpy(c.name, node_name);
+  c.serial = ++next->last_serial;
+  tl_certificate_issue(trust->authority, &c, next->certificate);
+  r = tl_certificate_decode(next->certificate, sizeof next->certificate, &next->self);
+  struct tl_member self = {.serial = c.serial, .roles = c.roles};
+  memcpy(self.key, c.key, sizeof self.key);
+  strcpy(self.name, node_name);
+  if (r == 0) r = tl_trust_state_put_member(next, &self);
+  return r < 0 ? tl_trust_abandon(next, r) : tl_trust_commit(trust, next);
+}
+
 static int revocations_extend(const struct tl_trust *t, struct tl_trust_state *next,
                               uint32_t version, const struct tl_member *m) {
   const struct tl_revocation_list *old = &next->list;

@@ -53,7 +53,17 @@ struct tl_node_counters {
   uint64_t limits;   /* refusals by an account */
 };
 
+/* The other nodes, as this one reaches them (node/mesh). Without it every service is here. */
+struct tl_remote {
+  void *context;
+  /* The procedure `open` for an offer of another node. As tl_procedure. */
+  int (*open)(void *context, struct tl_request *q, struct tl_offer *offer);
+  const struct tl_procedure_entry *procedures; /* of channel 0, beside the node's own */
+  size_t procedure_count;
+};
+
 struct tl_node {
+  struct tl_remote remote;
   struct tl_node_config config;
   struct tl_accounts accounts;
   struct tl_registry registry;

@@ -202,6 +202,8 @@ static int do_open(struct tl_request *q) {
   if (r < 0) return r;
   const char *where = node[0] ? node : NULL, *what = capability[0] ? capability : NULL;
   struct tl_offer *offer = tl_registry_find(registry, service, where, what);
+  struct tl_remote *remote = &q->program->node->remote;
+  if (offer && !offer->place->is_here) return remote->open(remote->context, q, offer);
   if (offer) return open_here(q, offer);
   if (where && !tl_registry_place(registry, where))
     return tl_request_refuse(q, TULLE_E_NO_PEER, "no node '%s' is known here", where);
@@ -333,26 +335,28 @@ static int do_shutdown(struct tl_request *q) {
 
 /* ---- by name ---- */
 
-struct procedure {
-  const char *name;
-  tl_procedure *run;
-  bool is_admin; /* for the node's own user and root */
-};
-
-static const struct procedure procedures[] = {
+static const struct tl_procedure_entry own_procedures[] = {
     {"register", do_register, false}, {"unregister", do_unregister, false},
     {"open", do_open, false},         {"list", do_list, false},
     {"wait", do_wait, false},         {"status", do_status, false},
     {"shutdown", do_shutdown, true},
 };
-#define PROCEDURES (sizeof procedures / sizeof procedures[0])
+#define OWN_PROCEDURES (sizeof own_procedures / sizeof own_procedures[0])
+
+/* The node's own procedures and those of the mesh, as one list. NULL: its end. */
+static const struct tl_procedure_entry *procedure_at(const struct tl_node *node, size_t i) {
+  if (i < OWN_PROCEDURES) return &own_procedures[i];
+  i -= OWN_PROCEDURES;
+  return i < node->remote.procedure_count ? &node->remote.procedures[i] : NULL;
+}
 
 static int refuse_no_procedure(struct tl_request *q, const char *name) {
+  const struct tl_procedure_entry *p;
   const char *similar = NULL;
   unsigned best = 3;
-  for (size_t i = 0; i < PROCEDURES; i++) {
-    unsigned edits = tl_text_distance(name, procedures[i].name);
-    if (edits < best) best = edits, similar = procedures[i].name;
+  for (size_t i = 0; (p = procedure_at(q->program->node, i)); i++) {
+    unsigned edits = tl_text_distance(name, p->name);
+    if (edits < best) best = edits, similar = p->name;
   }
   if (similar)
     return tl_request_refuse(q, TULLE_E_NO_PROCEDURE,
@@ -361,13 +365,15 @@ static int refuse_no_procedure(struct tl_request *q, const char *name) {
 }
 
 int tl_procedure_run(struct tl_request *q, const char *name) {
-  uint32_t uid = q->program->party.uid, own = q->program->node->config.self.uid;
-  for (size_t i = 0; i < PROCEDURES; i++) {
-    if (strcmp(procedures[i].name, name) != 0) continue;
-    if (procedures[i].is_admin && uid != 0 && uid != own)
+  const struct tl_node *node = q->program->node;
+  const struct tl_procedure_entry *p;
+  uint32_t uid = q->program->party.uid;
+  for (size_t i = 0; (p = procedure_at(node, i)); i++) {
+    if (strcmp(p->name, name) != 0) continue;
+    if (p->is_admin && uid != 0 && uid != node->config.self.uid)
       return tl_request_refuse(q, TULLE_E_REFUSED, "'%s' is for the node's own user and for root",
                                name);
-    return procedures[i].run(q);
+    return p->run(q);
   }
   return refuse_no_procedure(q, name);
 }

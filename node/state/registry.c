@@ -36,6 +36,18 @@ void tl_registry_sort_place(struct tl_registry *r, struct tl_place *place) {
   tl_list_push_back(&r->places, &place->link);
 }
 
+void tl_registry_add_place(struct tl_registry *r, struct tl_place *place) {
+  tl_list_init(&place->link);
+  tl_list_init(&place->offers);
+  tl_registry_sort_place(r, place);
+}
+
+void tl_registry_remove_place(struct tl_registry *r, struct tl_place *place) {
+  (void)r;
+  TL_ASSERT(tl_list_is_empty(&place->offers));
+  tl_list_remove(&place->link);
+}
+
 /* ---- names ---- */
 
 struct tl_name *tl_registry_name(struct tl_registry *r, const char *name) {
@@ -76,8 +88,9 @@ bool tl_offer_has_capability(const struct tl_offer *offer, const char *capabilit
 
 /* ---- offers ---- */
 
-static void registry_changed(struct tl_registry *r, const struct tl_place *place) {
-  if (place->is_here) r->generation++;
+/* The number of the change that this is: 0 where it is not this node's own. */
+static uint64_t registry_changed(struct tl_registry *r, const struct tl_place *place) {
+  return place->is_here ? ++r->generation : 0;
 }
 
 int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_program *program,
@@ -97,7 +110,7 @@ int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_pro
   tl_list_init(&o->in_program);
   tl_list_init(&o->ends);
   r->offer_count++;
-  registry_changed(r, place);
+  o->generation = registry_changed(r, place);
   *out_offer = o;
   return 0;
 
@@ -117,13 +130,15 @@ int tl_registry_update(struct tl_registry *r, struct tl_offer *offer,
   offer->capabilities = copy;
   offer->capability_count = info->capability_count;
   offer->is_hidden = info->is_hidden;
-  registry_changed(r, offer->place);
+  offer->generation = registry_changed(r, offer->place);
   return 0;
 }
 
 static void registry_remember(struct tl_registry *r, const struct tl_offer *offer,
                               const char *reason, uint64_t now) {
   struct tl_ended *e = &r->recent[r->recent_count++ % TL_REGISTRY_RECENT_MAX];
+  if (e->generation) r->forgotten = e->generation;
+  e->generation = registry_changed(r, offer->place);
   snprintf(e->name, sizeof e->name, "%s", offer->name->text);
   snprintf(e->node_name, sizeof e->node_name, "%s", offer->place->node_name);
   snprintf(e->reason, sizeof e->reason, "%s", reason);
@@ -138,11 +153,52 @@ struct tl_offer *tl_registry_remove(struct tl_registry *r, struct tl_offer *offe
   tl_list_remove(&offer->in_place);
   tl_list_remove(&offer->in_program);
   r->offer_count--;
-  registry_changed(r, offer->place);
   tl_registry_drop_name(r, offer->name);
   free(offer->capabilities);
   free(offer);
   return NULL;
+}
+
+/* ---- changes ---- */
+
+static void change_of_ended(const struct tl_registry *r, uint64_t told, struct tl_change *out) {
+  size_t count =
+      r->recent_count < TL_REGISTRY_RECENT_MAX ? r->recent_count : TL_REGISTRY_RECENT_MAX;
+  for (size_t i = 0; i < count; i++) {
+    const struct tl_ended *e = &r->recent[i];
+    if (e->generation <= told || e->generation >= out->generation) continue;
+    out->generation = e->generation;
+    memcpy(out->name, e->name, sizeof out->name);
+  }
+}
+
+static void change_of_offer(const struct tl_registry *r, uint64_t told, struct tl_change *out) {
+  TL_LIST_FOR_EACH(l, &r->here.offers) {
+    const struct tl_offer *o = tl_container_of(l, struct tl_offer, in_place);
+    if (o->generation <= told || o->generation >= out->generation) continue;
+    out->generation = o->generation;
+    out->offer = o;
+  }
+}
+
+int tl_registry_next_change(const struct tl_registry *r, uint64_t told, uint64_t told_from,
+                            struct tl_change *out) {
+  uint64_t ends_told = told > told_from ? told : told_from;
+  *out = (struct tl_change){.generation = UINT64_MAX, .is_forgotten = r->forgotten > ends_told};
+  if (out->is_forgotten) return 0;
+  change_of_ended(r, ends_told, out);
+  change_of_offer(r, told, out);
+  return out->generation == UINT64_MAX ? TL_EMPTY : 0;
+}
+
+void tl_offer_describe(const struct tl_offer *offer, struct tl_service_info *out) {
+  memset(out, 0, sizeof *out);
+  memcpy(out->name, offer->name->text, sizeof out->name);
+  out->is_hidden = offer->is_hidden;
+  out->capability_count = offer->capability_count;
+  if (offer->capability_count)
+    memcpy(out->capabilities, offer->capabilities,
+           offer->capability_count * sizeof *offer->capabilities);
 }
 
 /* ---- asking ---- */

@@ -53,8 +53,9 @@ struct tl_offer {
   struct tl_program *program; /* here: who serves it; else NULL */
   struct tl_capability_info *capabilities;
   size_t capability_count;
-  uint64_t since; /* when it came, ns */
-  bool is_hidden; /* found only by name */
+  uint64_t generation; /* the change that it came with, or was changed by last */
+  uint64_t since;      /* when it came, ns */
+  bool is_hidden;      /* found only by name */
   struct tl_list in_name;
   struct tl_list in_place;
   struct tl_list in_program;
@@ -63,6 +64,7 @@ struct tl_offer {
 
 /* An offer that ended. */
 struct tl_ended {
+  uint64_t generation; /* an offer of this node: the change that its end was; else 0 */
   char name[TL_SERVICE_NAME_BYTES_MAX + 1];
   char node_name[TL_NODE_NAME_BYTES_MAX + 1];
   char reason[48];
@@ -74,6 +76,7 @@ struct tl_registry {
   struct tl_list places;
   struct tl_place here;
   uint64_t generation;
+  uint64_t forgotten; /* the last change among `recent` that is not remembered any more */
   size_t offer_count;
   struct tl_ended recent[TL_REGISTRY_RECENT_MAX]; /* a ring */
   size_t recent_count;                            /* ever */
@@ -85,6 +88,26 @@ void tl_registry_deinit(struct tl_registry *r);
 
 /* Puts a place where its rtt_ns says; also after that has changed. */
 void tl_registry_sort_place(struct tl_registry *r, struct tl_place *place);
+
+/* Takes a place in (its owner has filled in who it is), or out, when its offers are gone. */
+void tl_registry_add_place(struct tl_registry *r, struct tl_place *place);
+void tl_registry_remove_place(struct tl_registry *r, struct tl_place *place);
+
+/* One change of this node's own offers. */
+struct tl_change {
+  uint64_t generation;
+  const struct tl_offer *offer; /* new or changed; NULL: `name` is offered no more */
+  char name[TL_SERVICE_NAME_BYTES_MAX + 1];
+  bool is_forgotten; /* what ended is not remembered any more: begin with everything */
+};
+
+/* The oldest change after generation `told`; of ends, only those after `told_from` as well. TL_EMPTY: none. Cost: linear
+ * in this node's own offers. */
+int tl_registry_next_change(const struct tl_registry *r, uint64_t told, uint64_t told_from,
+                            struct tl_change *out);
+
+/* What an offer says, as formats know it. */
+void tl_offer_describe(const struct tl_offer *offer, struct tl_service_info *out);
 
 /* Adds an offer of `place`; `program` is NULL for a peer's. TULLE_E_NO_MEMORY. The names are valid. */
 int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_program *program,

@@ -81,6 +81,15 @@ int tl_request_uint(struct tl_request *q, const char *key, uint64_t *out) {
   return 0;
 }
 
+int tl_request_bool(struct tl_request *q, const char *key, bool *out) {
+  struct tulle_unpack r;
+  if (!argument_find(q, key, &r)) return 0;
+  bool v = tulle_unpack_bool(&r);
+  if (r.failed) return tl_request_refuse(q, TULLE_E_INVALID, "'%s' must be true or false", key);
+  *out = v;
+  return 0;
+}
+
 /* ---- calls that are answered later ---- */
 
 static void schedule(struct tl_node *node, uint64_t deadline) {

@@ -93,6 +93,7 @@ void tl_service_timeout(struct tl_node *node, uint64_t now);
 int tl_request_text(struct tl_request *q, const char *key, bool is_required, char *out,
                     size_t out_size);
 int tl_request_uint(struct tl_request *q, const char *key, uint64_t *out);
+int tl_request_bool(struct tl_request *q, const char *key, bool *out);
 
 /* Writes the error's text and returns `code`. */
 int tl_request_refuse(struct tl_request *q, int code, const char *format, ...)

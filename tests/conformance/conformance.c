@@ -25,11 +25,12 @@ static struct tulle_channel *agent;
 
 /* ---- helpers ---- */
 
-#define assert_code(expression, code)                                                                                  \
-  do {                                                                                                                 \
-    int got_ = (expression);                                                                                           \
-    if (got_ != (code))                                                                                                \
-      fail_msg("%s: %d (%s), expected %d (%s)", #expression, got_, tulle_error_text(got_), (code), tulle_error_text(code)); \
+#define assert_code(expression, code)                                                              \
+  do {                                                                                             \
+    int got_ = (expression);                                                                       \
+    if (got_ != (code))                                                                            \
+      fail_msg("%s: %d (%s), expected %d (%s)", #expression, got_, tulle_error_text(got_), (code), \
+               tulle_error_text(code));                                                            \
   } while (0)
 
 #define assert_ok(expression) assert_code(expression, 0)
@@ -115,7 +116,8 @@ static void echo_of(const struct subject *s, const void *data, size_t size) {
 
 static void sizes_and_contents_come_back(void **state) {
   (void)state;
-  static const size_t sizes[] = {0, 1, 63, 64, 235, 236, 237, 238, 1000, 4000, 4096, 5000, 65536, 1 << 20, 10 << 20};
+  static const size_t sizes[] = {0,    1,    63,   64,   235,   236,     237,     238,
+                                 1000, 4000, 4096, 5000, 65536, 1 << 20, 10 << 20};
   struct subject s = subject_start(1);
   unsigned char *data = malloc(sizes[sizeof sizes / sizeof *sizes - 1]);
   assert_non_null(data);
@@ -184,7 +186,8 @@ static void ten_thousand_calls_in_flight(void **state) {
   struct flight f = {.wanted = CALLS};
   unsigned char args[16];
   for (unsigned i = 0; i < CALLS;) {
-    int r = tulle_call_async(s.channel, "count", args, pack_uint(args, i), 30 * TL_S, landed, &f, NULL);
+    int r =
+        tulle_call_async(s.channel, "count", args, pack_uint(args, i), 30 * TL_S, landed, &f, NULL);
     if (r == 0) i++;
     if (r == TULLE_E_AGAIN) r = tulle_dispatch(NULL) < 0 ? TULLE_E_IO : 0;
     assert_ok(r);
@@ -271,7 +274,8 @@ static void the_service_hears_of_a_passed_deadline(void **state) {
   (void)state;
   struct subject s = subject_start(2);
   unsigned char args[16];
-  assert_code(tulle_call(s.channel, "hold", args, pack_uint(args, 20 * TL_S), 100 * TL_MS, NULL), TULLE_E_DEADLINE);
+  assert_code(tulle_call(s.channel, "hold", args, pack_uint(args, 20 * TL_S), 100 * TL_MS, NULL),
+              TULLE_E_DEADLINE);
   uint64_t counts[3] = {0};
   for (int i = 0; i < 200 && counts[2] == 0; i++) {
     struct timespec t = {0, 10000000};
@@ -288,7 +292,8 @@ static void cancelling_ends_a_call(void **state) {
   struct flight f = {0};
   struct tulle_pending *pending;
   unsigned char args[16];
-  assert_ok(tulle_call_async(s.channel, "hold", args, pack_uint(args, 20 * TL_S), 30 * TL_S, landed, &f, &pending));
+  assert_ok(tulle_call_async(s.channel, "hold", args, pack_uint(args, 20 * TL_S), 30 * TL_S, landed,
+                             &f, &pending));
   tulle_cancel(pending);
   dispatch_until(&f, 1, 5 * TL_S);
   assert_int_equal(f.wrong, 1);
@@ -303,7 +308,8 @@ static void serial_by_default(void **state) {
   struct flight f = {0};
   unsigned char args[16];
   for (int i = 0; i < 20; i++)
-    assert_ok(tulle_call_async(s.channel, "hold", args, pack_uint(args, TL_MS), 10 * TL_S, landed, &f, NULL));
+    assert_ok(tulle_call_async(s.channel, "hold", args, pack_uint(args, TL_MS), 10 * TL_S, landed,
+                               &f, NULL));
   dispatch_until(&f, 20, 10 * TL_S);
   uint64_t counts[3];
   subject_counters(&s, counts);
@@ -317,7 +323,8 @@ static void several_at_once_on_request(void **state) {
   struct flight f = {0};
   unsigned char args[16];
   for (int i = 0; i < 8; i++)
-    assert_ok(tulle_call_async(s.channel, "hold", args, pack_uint(args, 30 * TL_MS), 10 * TL_S, landed, &f, NULL));
+    assert_ok(tulle_call_async(s.channel, "hold", args, pack_uint(args, 30 * TL_MS), 10 * TL_S,
+                               landed, &f, NULL));
   dispatch_until(&f, 8, 10 * TL_S);
   uint64_t counts[3];
   subject_counters(&s, counts);
@@ -340,7 +347,8 @@ static void replies_may_come_later_in_any_order(void **state) {
   unsigned char args[16];
   order_count = 0;
   for (unsigned i = 0; i < 5; i++)
-    assert_ok(tulle_call_async(s.channel, "keep", args, pack_uint(args, i), 10 * TL_S, note_order, NULL, NULL));
+    assert_ok(tulle_call_async(s.channel, "keep", args, pack_uint(args, i), 10 * TL_S, note_order,
+                               NULL, NULL));
   assert_ok(tulle_call(s.channel, "release", NULL, 0, 0, NULL));
   uint64_t end = tl_time_now() + 10 * TL_S;
   while (order_count < 5 && tl_time_now() < end) assert_true(tulle_dispatch(NULL) >= 0);
@@ -376,7 +384,8 @@ static void a_killed_service_ends_every_call_truthfully(void **state) {
   assert_ok(tulle_call(s.channel, "count", NULL, 0, 0, NULL));
   assert_ok(tulle_call_async(s.channel, "hang", NULL, 0, 30 * TL_S, note_status, &begun, NULL));
   struct timespec t = {0, 200000000};
-  nanosleep(&t, NULL); /* time for it to begin; if it has not, the answer below is another, also true */
+  nanosleep(&t,
+            NULL); /* time for it to begin; if it has not, the answer below is another, also true */
   assert_ok(call_agent_kill(s.pid, SIGKILL));
   dispatch_until(&begun, 1, 5 * TL_S);
   assert_int_equal(last_status, TULLE_E_OUTCOME_UNKNOWN);

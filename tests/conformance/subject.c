@@ -164,11 +164,13 @@ static int produce(struct tulle_call_context *call, void *userdata) {
 
 static int run_subject(const char *name, unsigned threads) {
   static const struct tulle_procedure procedures[] = {
-      {"echo", echo, NULL},     {"fail", fail_own, NULL}, {"refuse", fail_silently, NULL}, {"hold", hold, NULL},
-      {"hang", hang, NULL},     {"count", count, NULL},   {"counters", counters, NULL},    {"whoami", whoami, NULL},
-      {"pid", my_pid, NULL},    {"keep", keep, NULL},     {"release", release, NULL},      {"produce", produce, NULL},
+      {"echo", echo, NULL},         {"fail", fail_own, NULL},   {"refuse", fail_silently, NULL},
+      {"hold", hold, NULL},         {"hang", hang, NULL},       {"count", count, NULL},
+      {"counters", counters, NULL}, {"whoami", whoami, NULL},   {"pid", my_pid, NULL},
+      {"keep", keep, NULL},         {"release", release, NULL}, {"produce", produce, NULL},
   };
-  static const struct tulle_capability capabilities[] = {{"test/subject", 3, "colour=green size=2"}};
+  static const struct tulle_capability capabilities[] = {
+      {"test/subject", 3, "colour=green size=2"}};
   struct tulle_offer offer = {.name = name,
                               .procedures = procedures,
                               .procedure_count = sizeof procedures / sizeof *procedures,
@@ -218,7 +220,8 @@ static int agent_kill(struct tulle_call_context *call, void *userdata) {
 }
 
 static int run_agent(const char *name) {
-  static const struct tulle_procedure procedures[] = {{"start", agent_start, NULL}, {"kill", agent_kill, NULL}};
+  static const struct tulle_procedure procedures[] = {{"start", agent_start, NULL},
+                                                      {"kill", agent_kill, NULL}};
   struct tulle_offer offer = {.name = name, .procedures = procedures, .procedure_count = 2};
   struct tulle_service *service;
   int r = tulle_offer(NULL, &offer, &service);

@@ -1,0 +1,26 @@
+/*
+ * Messages of a lane that the flow handed over in pieces (it may, when the link's credit runs short): put together, within a
+ * bound. Where a message comes whole, which is nearly always, nothing is copied.
+ */
+#ifndef TL_NODE_MESH_GATHER_H
+#define TL_NODE_MESH_GATHER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/wire/mesh.h"
+#include "transport/link/flow.h"
+
+struct tl_gather {
+  uint8_t *bytes; /* NULL: nothing begun */
+  size_t size;
+};
+
+/* Takes a record. 0 with the whole message, borrowed until the next call; TL_MORE; TULLE_E_TOO_BIG (over TL_MESH_BYTES_MAX);
+ * TULLE_E_NO_MEMORY. */
+int tl_gather_push(struct tl_gather *g, const struct tl_lane_record *record,
+                   struct tl_mesh_message *out_message);
+
+void tl_gather_deinit(struct tl_gather *g);
+
+#endif

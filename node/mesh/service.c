@@ -1,0 +1,311 @@
+#include "node/mesh/service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "crypto/token.h"
+#include "node/mesh/mesh.h"
+#include "node/mesh/proxy.h"
+#include "node/state/procedures.h"
+
+/* What an invitation lives where nobody says how long. */
+#define INVITATION_NS (15 * 60 * TL_S)
+
+static struct tl_mesh *mesh_of(const struct tl_request *q) {
+  return q->program->node->remote.context;
+}
+
+/* ---- listings ---- */
+
+static void pack_pair(struct tulle_pack *w, const char *key, const char *value) {
+  tulle_pack_text(w, key);
+  tulle_pack_text(w, value);
+}
+
+static void pack_number(struct tulle_pack *w, const char *key, uint64_t value) {
+  tulle_pack_text(w, key);
+  tulle_pack_uint(w, value);
+}
+
+static const char *known_by(unsigned sources) {
+  if (sources & TL_DISCOVERY_BY_STATIC) return "static";
+  if (sources & TL_DISCOVERY_BY_MDNS) return "mdns";
+  return sources & TL_DISCOVERY_BY_PEER ? "peer" : "link";
+}
+
+static struct tl_mesh_peer *peer_by_id(const struct tl_mesh *mesh, const uint8_t id[16]) {
+  TL_LIST_FOR_EACH(l, &mesh->peers) {
+    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
+    if (memcmp(peer->place.node_id, id, 16) == 0) return peer;
+  }
+  return NULL;
+}
+
+/* One row of `nodes`: a linked node, or one that was only heard of. */
+static void pack_node(struct tulle_pack *w, const struct tl_mesh *mesh,
+                      const struct tl_discovery_entry *entry, uint64_t now) {
+  const struct tl_mesh_peer *peer = entry->has_id ? peer_by_id(mesh, entry->id) : NULL;
+  const struct tl_member *member =
+      entry->has_id ? tl_trust_member_by_id(mesh->config.trust, entry->id) : NULL;
+  char id[TL_NODE_ID_TEXT_SIZE] = "";
+  if (entry->has_id) tl_node_id_format(entry->id, id);
+  tulle_pack_map(w, 7);
+  pack_pair(w, "node", peer ? peer->place.node_name : member ? member->name : "");
+  pack_pair(w, "node_id", id);
+  pack_pair(w, "path", peer ? peer->place.path : "");
+  pack_pair(w, "known_by", known_by(entry->sources));
+  pack_number(w, "age_ns", now - entry->first_heard_at);
+  pack_pair(w, "state",
+            peer                ? (peer->place.is_reachable ? "linked" : "unreachable")
+            : entry->is_cloned  ? "cloned"
+            : entry->is_foreign ? "foreign"
+                                : "heard of");
+  pack_number(w, "failures", entry->failures);
+}
+
+static void pack_self(struct tulle_pack *w, const struct tl_node *node, uint64_t now) {
+  tulle_pack_map(w, 7);
+  pack_pair(w, "node", node->config.self.node_name);
+  pack_pair(w, "node_id", node->config.node_id_text);
+  pack_pair(w, "path", "ring");
+  pack_pair(w, "known_by", "self");
+  pack_number(w, "age_ns", now - node->started);
+  pack_pair(w, "state", "here");
+  pack_number(w, "failures", 0);
+}
+
+static int do_nodes(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  struct tl_discovery_entry entry;
+  size_t cursor = 0, count = 1;
+  while (tl_discovery_next(mesh->config.discovery, &cursor, &entry) == 0) count++;
+  if (count > TL_MSGPACK_OBJECTS_MAX / 16) count = TL_MSGPACK_OBJECTS_MAX / 16;
+  tulle_pack_array(&q->result, count);
+  pack_self(&q->result, q->program->node, q->now);
+  cursor = 0;
+  while (--count && tl_discovery_next(mesh->config.discovery, &cursor, &entry) == 0)
+    pack_node(&q->result, mesh, &entry, q->now);
+  return 0;
+}
+
+static void pack_link(struct tulle_pack *w, struct tl_mesh_peer *peer, uint64_t now) {
+  struct tl_link_info i;
+  char remote[TL_ADDRESS_TEXT_SIZE];
+  tl_mesh_peer_refresh(peer, now);
+  tl_link_info(peer->link, now, &i);
+  tl_address_format(&i.path.remote, remote);
+  tulle_pack_map(w, 16);
+  pack_pair(w, "node", peer->place.node_name);
+  pack_pair(w, "node_id", peer->place.node_id_text);
+  pack_pair(w, "path", peer->place.path);
+  pack_pair(w, "remote", remote);
+  pack_pair(w, "state", i.is_reachable ? "up" : "unreachable");
+  pack_number(w, "rtt_ns", i.rtt);
+  pack_number(w, "loss_ppm", i.packets_sent ? i.packets_lost * 1000000 / i.packets_sent : 0);
+  pack_number(w, "mtu_bytes", i.mtu);
+  pack_number(w, "lanes", i.lanes);
+  pack_number(w, "sent_bytes", i.bytes_sent);
+  pack_number(w, "received_bytes", i.bytes_received);
+  pack_number(w, "sent_packets", i.packets_sent);
+  pack_number(w, "received_packets", i.packets_received);
+  pack_number(w, "key_age_ns", i.key_age);
+  pack_number(w, "age_ns", now - peer->up_since);
+  pack_number(w, "rekeys", i.rekeys);
+}
+
+static int do_links(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  size_t count = 0;
+  TL_LIST_FOR_EACH(l, &mesh->peers) if (++count == TL_MSGPACK_OBJECTS_MAX / 34) break;
+  tulle_pack_array(&q->result, count);
+  for (struct tl_list *l = mesh->peers.next; count; count--) {
+    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
+    l = l->next; /* refreshing sorts places, not peers */
+    pack_link(&q->result, peer, q->now);
+  }
+  return 0;
+}
+
+static int do_members(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  const struct tl_trust_state *state = tl_trust_state_of(mesh->config.trust);
+  size_t count = state->member_count < TL_MSGPACK_OBJECTS_MAX / 14 ? state->member_count
+                                                                   : TL_MSGPACK_OBJECTS_MAX / 14;
+  tulle_pack_array(&q->result, count);
+  for (size_t i = 0; i < count; i++) {
+    const struct tl_member *m = &state->members[i];
+    bool is_self = memcmp(m->node_id, mesh->config.identity->node_id, 16) == 0;
+    const struct tl_mesh_peer *peer = peer_by_id(mesh, m->node_id);
+    char id[TL_NODE_ID_TEXT_SIZE];
+    tl_node_id_format(m->node_id, id);
+    tulle_pack_map(&q->result, 6);
+    pack_pair(&q->result, "node", m->name);
+    pack_pair(&q->result, "node_id", id);
+    pack_number(&q->result, "roles", m->roles);
+    pack_number(&q->result, "serial", m->serial);
+    tulle_pack_text(&q->result, "self"), tulle_pack_bool(&q->result, is_self);
+    pack_pair(&q->result, "state",
+              is_self                    ? "here"
+              : !peer                    ? "not linked"
+              : peer->place.is_reachable ? "linked"
+                                         : "unreachable");
+  }
+  return 0;
+}
+
+/* ---- membership ---- */
+
+static int do_fabric_create(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  char name[TL_NODE_NAME_BYTES_MAX + 1], id[48];
+  bool leave = false;
+  int r = tl_request_text(q, "name", true, name, sizeof name);
+  if (r == 0) r = tl_request_bool(q, "leave", &leave);
+  if (r < 0) return r;
+  if (!tl_name_is_valid(name, strlen(name), TL_NODE_NAME_BYTES_MAX))
+    return tl_request_refuse(
+        q, TULLE_E_INVALID,
+        "'%s' cannot be the name of a fabric: letters, digits, '.', '_' and '-'", name);
+  r = tl_trust_create_fabric(mesh->config.trust, mesh->config.identity, name, leave);
+  if (r == TULLE_E_BUSY)
+    return tl_request_refuse(
+        q, r,
+        "this node is in a fabric with other members; to leave it: tulle fabric create --leave %s",
+        name);
+  if (r < 0) return r;
+  tl_mesh_renamed(mesh, q->now);
+  tl_base32_encode(tl_trust_state_of(mesh->config.trust)->fabric_id, 16, id);
+  tulle_pack_map(&q->result, 2);
+  pack_pair(&q->result, "fabric", name);
+  pack_pair(&q->result, "fabric_id", id);
+  return 0;
+}
+
+static int do_invite(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  uint64_t life_ns = 0;
+  int r = tl_request_uint(q, "life_ns", &life_ns);
+  if (r < 0) return r;
+  if (!mesh->config.port)
+    return tl_request_refuse(
+        q, TULLE_E_REFUSED,
+        "this node is local only: start one with 'tulle node' and invite there");
+  struct tl_token token;
+  char text[TL_TOKEN_TEXT_SIZE];
+  if (!life_ns) life_ns = INVITATION_NS;
+  r = tl_trust_invite(mesh->config.trust, q->now, life_ns, TL_ROLES_DEFAULT, &token);
+  if (r == TULLE_E_REFUSED)
+    return tl_request_refuse(q, r,
+                             "only the node that holds the fabric's authority can invite: ask "
+                             "where the fabric was made");
+  if (r == TULLE_E_LIMIT)
+    return tl_request_refuse(q, r, "too many invitations are open: wait until they expire");
+  if (r < 0) return r;
+  token.address_count = (uint8_t)mesh->config.own_addresses(token.addresses, TL_TOKEN_ADDRESSES_MAX,
+                                                            mesh->config.port);
+  tl_token_format(&token, text);
+  tulle_pack_map(&q->result, 2);
+  pack_pair(&q->result, "token", text);
+  pack_number(&q->result, "expires_ns", life_ns);
+  explicit_bzero(&token, sizeof token);
+  explicit_bzero(text, sizeof text);
+  return 0;
+}
+
+/* The addresses to dial: those that a person gave, else the token's. */
+static int read_addresses(struct tl_request *q, const struct tl_token *token,
+                          struct tl_address *out, size_t *out_count) {
+  struct tulle_unpack at = tulle_unpack_key(&q->args, "at");
+  struct tulle_unpack peek = at;
+  size_t count = 0;
+  if (!at.failed && tulle_unpack_any(&peek).type == TULLE_ARRAY) count = tulle_unpack_array(&at);
+  if (count > TL_DIAL_ADDRESSES_MAX)
+    return tl_request_refuse(q, TULLE_E_LIMIT, "more than %d addresses", TL_DIAL_ADDRESSES_MAX);
+  for (size_t i = 0; i < count; i++) {
+    char text[TL_ADDRESS_TEXT_SIZE];
+    tulle_unpack_string(&at, text, sizeof text);
+    if (at.failed || tl_address_parse(text, TL_PORT_DEFAULT, &out[i]) < 0)
+      return tl_request_refuse(q, TULLE_E_INVALID, "'%s' is not an address with a port", text);
+  }
+  if (!count) memcpy(out, token->addresses, (count = token->address_count) * sizeof *out);
+  if (!count)
+    return tl_request_refuse(q, TULLE_E_INVALID,
+                             "the token names no address: tulle join --at ADDR:PORT");
+  *out_count = count;
+  return 0;
+}
+
+static int do_join(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  struct tl_address addresses[TL_DIAL_ADDRESSES_MAX];
+  struct tl_token token;
+  char text[TL_TOKEN_TEXT_SIZE];
+  size_t count;
+  bool leave = false;
+  int r = tl_request_text(q, "token", true, text, sizeof text);
+  if (r == 0) r = tl_request_bool(q, "leave", &leave);
+  if (r < 0) return r;
+  if (!mesh->config.port)
+    return tl_request_refuse(q, TULLE_E_REFUSED,
+                             "this node is local only: start one with 'tulle node' and join there");
+  r = tl_token_parse(text, strlen(text), &token);
+  explicit_bzero(text, sizeof text);
+  if (r == TULLE_E_VERSION)
+    return tl_request_refuse(q, r, "this token is of another version of tulle");
+  if (r < 0)
+    return tl_request_refuse(q, TULLE_E_INVALID,
+                             "this is no token, or it was cut or mistyped on its way");
+  r = read_addresses(q, &token, addresses, &count);
+  if (r == 0) r = tl_join_begin(mesh, q, &token, addresses, count, leave);
+  explicit_bzero(&token, sizeof token);
+  return r;
+}
+
+static int do_members_remove(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  char name[TL_NODE_NAME_BYTES_MAX + 1];
+  int r = tl_request_text(q, "node", true, name, sizeof name);
+  if (r < 0) return r;
+  const struct tl_member *member = tl_trust_member_by_name(mesh->config.trust, name);
+  uint8_t id[16];
+  if (!member && tl_node_id_parse(name, strlen(name), id) == 0)
+    member = tl_trust_member_by_id(mesh->config.trust, id);
+  if (!member) return tl_request_refuse(q, TULLE_E_NO_PEER, "no member '%s'", name);
+  uint8_t key[32];
+  memcpy(key, member->key, sizeof key);
+  r = tl_trust_revoke(mesh->config.trust, q->now, key);
+  if (r == TULLE_E_REFUSED)
+    return tl_request_refuse(q, r,
+                             "only the node that holds the fabric's authority can remove a member");
+  if (r == TULLE_E_INVALID) return tl_request_refuse(q, r, "a node cannot remove itself");
+  if (r == 0) tl_mesh_trust_changed(mesh, q->now);
+  return r;
+}
+
+/* ---- the node's hooks ---- */
+
+static int open_remote(void *context, struct tl_request *q, struct tl_offer *offer) {
+  (void)context;
+  return tl_proxy_open(q, tl_container_of(offer->place, struct tl_mesh_peer, place),
+                       offer->name->text);
+}
+
+static const struct tl_procedure_entry procedures[] = {
+    {"nodes", do_nodes, false},
+    {"links", do_links, false},
+    {"members", do_members, false},
+    {"fabric_create", do_fabric_create, true},
+    {"invite", do_invite, true},
+    {"join", do_join, true},
+    {"members_remove", do_members_remove, true},
+};
+
+void tl_mesh_service_install(struct tl_mesh *mesh) {
+  mesh->config.node->remote =
+      (struct tl_remote){.context = mesh,
+                         .open = open_remote,
+                         .procedures = procedures,
+                         .procedure_count = sizeof procedures / sizeof *procedures};
+}
