@@ -1,5 +1,6 @@
 #include "tools/command.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,17 @@ static void fail_json(int code, const char *what, const char *why, const char *h
   tl_json_finish(&j);
 }
 
+/* Others' words may have several lines. */
+static void print_reason(const char *why) {
+  char line[512];
+  while (why && *why) {
+    size_t size = strcspn(why, "\n");
+    snprintf(line, sizeof line, "%.*s", (int)size, why);
+    fprintf(stderr, "  %s\n", tl_human_clean(line));
+    why += size + (why[size] == '\n');
+  }
+}
+
 int tl_command_fail(const struct tl_command *c, int code, const char *why, const char *hint,
                     const char *what, ...) {
   char text[1024];
@@ -72,8 +84,9 @@ int tl_command_fail(const struct tl_command *c, int code, const char *why, const
     return tulle_error_exit(code);
   }
   bool colour = c->colour && isatty(STDERR_FILENO);
-  fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", text);
-  if (why && *why) fprintf(stderr, "  %s\n", why);
+  fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
+          tl_human_clean(text));
+  print_reason(why);
   if (hint) fprintf(stderr, "  hint: %s\n", hint);
   return tulle_error_exit(code);
 }
@@ -183,7 +196,7 @@ static int next_piece(struct line *l, struct piece *out) {
     l->is_ended = true;
     return next_piece(l, out);
   }
-  if (l->is_ended || arg[0] != '-' || !arg[1]) {
+  if (l->is_ended || arg[0] != '-' || !arg[1] || isdigit((unsigned char)arg[1])) {
     out->operand = arg;
     return 0;
   }

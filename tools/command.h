@@ -3,7 +3,7 @@
  *
  *   tulle VERB [SUBVERB] [operands] [options]
  *
- * Options may stand anywhere, `--` ends them. An option of one name means the same, and takes the same
+ * Options may stand anywhere, `--` ends them; a dash before a digit is a number, not an option. An option of one name means the same, and takes the same
  * kind of value, in every verb that has it; so a line can be taken apart before its verb is known.
  * Values are judged while parsing: a verb that runs may trust what the getters below return.
  */
@@ -46,9 +46,9 @@ struct tl_command;
 /* What the shell completes operands with. */
 enum tl_completion {
   TL_COMPLETE_NOTHING,
+  TL_COMPLETE_WORDS,
   TL_COMPLETE_SERVICES,
-  TL_COMPLETE_PROCEDURES,
-  TL_COMPLETE_WORDS
+  TL_COMPLETE_CAPABILITIES,
 };
 
 struct tl_verb {

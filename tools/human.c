@@ -102,3 +102,11 @@ int tl_human_duration_parse(const char *text, uint64_t *out_ns) {
   *out_ns = ns;
   return 0;
 }
+
+char *tl_human_clean(char *text) {
+  for (unsigned char *p = (unsigned char *)text; *p; p++) {
+    if (*p < 0x20 || *p == 0x7f) *p = '?';
+    if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) p[0] = p[1] = '?';
+  }
+  return text;
+}

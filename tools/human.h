@@ -31,4 +31,8 @@ int tl_human_duration_parse(const char *text, uint64_t *out_ns);
 /* Decimal, nothing else. 0 or TULLE_E_INVALID. */
 int tl_human_count_parse(const char *text, uint64_t *out);
 
+/* Replaces what could steer a terminal (control characters, also those of UTF-8) by '?', in place: for texts
+ * that others have written. Returns `text`. */
+char *tl_human_clean(char *text);
+
 #endif

@@ -16,9 +16,8 @@ static const struct tl_option node_options[] = {
      "a node to link with; may be given several times"},
     {"no-mdns", 0, TL_OPTION_FLAG, NULL, NULL,
      "neither announce this node nor look for others by mDNS"},
-    {"local", 0, TL_OPTION_FLAG, NULL, NULL,
-     "this machine only: no port, no mDNS; end when idle for a minute"},
-    {"carrier", 0, TL_OPTION_CHOICE, "C", "auto udp tcp", "what links travel over"},
+    {"autostarted", 0, TL_OPTION_FLAG, NULL, NULL,
+     "as programs start it: this machine only, ends a minute after the last one"},
     END_OF_OPTIONS};
 static const char *const node_examples[] = {
     "tulle node                                  this machine's node, found by others over mDNS",
@@ -89,7 +88,7 @@ static const char *const bench_rpc_examples[] = {
 
 static const struct tl_option bench_echo_options[] = {
     {"service", 0, TL_OPTION_TEXT, "NAME", NULL, "name to serve under (default tulle.bench)"},
-    {"idle", 0, TL_OPTION_DURATION, "D", NULL, "end when no call came for this long (default 10s)"},
+    {"local", 0, TL_OPTION_FLAG, NULL, NULL, "without the far half of the limits between machines"},
     END_OF_OPTIONS};
 
 static const char *const doctor_examples[] = {"tulle doctor", NULL};
@@ -168,6 +167,7 @@ const struct tl_verb tl_verbs[] = {
          "compare as\n"
          "numbers (k M G T: powers of 1,000; Ki Mi Gi Ti: of 1,024), everything else as text.",
      .examples = find_examples,
+     .completion = TL_COMPLETE_CAPABILITIES,
      .run = tl_verb_find},
     {.name = "call",
      .operands = "SERVICE.PROCEDURE[@NODE] [ARGUMENTS]",
@@ -232,6 +232,12 @@ const struct tl_verb tl_verbs[] = {
      .words = "bash zsh fish",
      .examples = completion_examples,
      .run = tl_verb_completion},
+    {.name = "complete",
+     .operands = "[WORD]...",
+     .operands_max = TL_COMMAND_OPERANDS_MAX,
+     .summary = "what the last word of a command line may become",
+     .is_hidden = true,
+     .run = tl_verb_complete},
     {.name = "version", .operands = "", .summary = "print versions", .run = tl_verb_version},
     {0},
 };

@@ -22,6 +22,7 @@ int tl_verb_bench_echo(struct tl_command *c);
 int tl_verb_doctor(struct tl_command *c);
 int tl_verb_errors(struct tl_command *c);
 int tl_verb_completion(struct tl_command *c);
+int tl_verb_complete(struct tl_command *c);
 int tl_verb_version(struct tl_command *c);
 
 #endif

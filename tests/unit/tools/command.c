@@ -60,6 +60,8 @@ static void test_dashes_end_options(void **state) {
   assert_int_equal(c.operand_count, 3);
   assert_string_equal(c.operands[1], "--json");
   assert_string_equal(c.operands[2], "-5");
+  assert_int_equal(parse("tulle errors -1002", &c), 0);
+  assert_string_equal(c.operands[0], "-1002");
   assert_int_equal(parse("tulle call a.b -", &c), 0);
   assert_string_equal(c.operands[1], "-");
 }

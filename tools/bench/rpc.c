@@ -1,0 +1,392 @@
+/*
+ * `tulle bench rpc`: the cases, each in turns with its limit.
+ *
+ * A figure is the median of five turns; the percentiles beyond the median are of all turns together. The limits' far sides are
+ * forked first, before this program attaches to anything.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "tools/bench/idle.h"
+#include "tools/bench/limit.h"
+#include "tools/bench/report.h"
+#include "tools/bench/session.h"
+#include "tools/bench/stages.h"
+#include "tools/human.h"
+#include "tools/verbs.h"
+
+#define TURNS          5
+#define DURATION_NS    (500 * TL_MS)
+#define MACHINE_NS     (50 * TL_MS)
+#define IDLE_CHANNELS  64
+#define IDLE_BYTES_MAX 16384.0
+#define IDLE_NS        (1500 * TL_MS)
+
+volatile int tl_bench_interrupted;
+
+struct bench_case {
+  const char *name;
+  const char *carrier; /* NULL: on this machine */
+  enum tl_placement placement;
+  const char *mode;
+  unsigned in_flight;
+  enum tl_limit_kind limit;
+  enum tl_placement limit_placement;
+  bool is_extra; /* only when its placement is asked for */
+};
+
+static const struct bench_case cases[] = {
+    {"local-spin", NULL, TL_PLACE_SPLIT, "spin", 1, TL_LIMIT_SPIN, TL_PLACE_SPLIT, false},
+    {"local-sleep", NULL, TL_PLACE_SAME, "sleep", 1, TL_LIMIT_FUTEX, TL_PLACE_SAME, false},
+    {"local-default", NULL, TL_PLACE_FREE, "default", 1, TL_LIMIT_SLEEP, TL_PLACE_SAME, false},
+    {"local-default", NULL, TL_PLACE_SAME, "default", 1, TL_LIMIT_SLEEP, TL_PLACE_SAME, true},
+    {"local-default", NULL, TL_PLACE_SPLIT, "default", 1, TL_LIMIT_SPIN, TL_PLACE_SPLIT, true},
+    {"local-64-in-flight", NULL, TL_PLACE_SPLIT, "spin", 64, TL_LIMIT_SPIN, TL_PLACE_SPLIT, false},
+    {"remote-udp", "udp", TL_PLACE_FREE, "default", 1, TL_LIMIT_UDP, TL_PLACE_FREE, false},
+    {"remote-udp", "udp", TL_PLACE_SAME, "default", 1, TL_LIMIT_UDP, TL_PLACE_SAME, false},
+    {"remote-udp", "udp", TL_PLACE_SPLIT, "default", 1, TL_LIMIT_UDP, TL_PLACE_SPLIT, true},
+    {"remote-udp-64-in-flight", "udp", TL_PLACE_FREE, "default", 64, TL_LIMIT_UDP, TL_PLACE_FREE,
+     false},
+    {"remote-tcp", "tcp", TL_PLACE_FREE, "default", 1, TL_LIMIT_TCP, TL_PLACE_FREE, false},
+    {"remote-tcp", "tcp", TL_PLACE_SAME, "default", 1, TL_LIMIT_TCP, TL_PLACE_SAME, false},
+    {"remote-tcp", "tcp", TL_PLACE_SPLIT, "default", 1, TL_LIMIT_TCP, TL_PLACE_SPLIT, true},
+};
+
+struct bench {
+  struct tl_command *command;
+  const char *to;
+  const char *carrier;
+  const char *filter;
+  enum tl_placement placement; /* TL_PLACEMENTS: all */
+  uint64_t turn_ns;
+  struct tl_limit_local *local;
+  struct tl_chain *chain;
+  bool has_chain; /* its far half is known */
+  uint64_t local_p50, remote_p50;
+};
+
+/* What one side of a case yields. */
+struct figures {
+  struct tl_histogram *all;
+  double p50[TURNS];
+  double rate[TURNS];
+  size_t turns;
+};
+
+static void interrupted(int signal_number) {
+  (void)signal_number;
+  tl_bench_interrupted = 1;
+}
+
+static double median(const double *values, size_t count) {
+  double sorted[TURNS];
+  for (size_t i = 0; i < count; i++) {
+    size_t at = i;
+    for (; at > 0 && sorted[at - 1] > values[i]; at--) sorted[at] = sorted[at - 1];
+    sorted[at] = values[i];
+  }
+  return !count      ? 0
+         : count % 2 ? sorted[count / 2]
+                     : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+static void figures_add(struct figures *f, const struct tl_turn *t) {
+  if (!t->trips || f->turns == TURNS) return;
+  f->p50[f->turns] = (double)tl_histogram_at(t->histogram, 0.5);
+  f->rate[f->turns++] = (double)t->trips * 1e9 / (double)t->elapsed_ns;
+  tl_histogram_merge(f->all, t->histogram);
+}
+
+/* ---- one case ---- */
+
+static int limit_turn(struct bench *b, const struct bench_case *k, struct figures *out) {
+  struct tl_turn t = {.placement = k->limit_placement,
+                      .in_flight = k->in_flight,
+                      .duration_ns = b->turn_ns,
+                      .histogram = tl_histogram_new()};
+  int r = k->carrier ? tl_chain_turn(b->chain, k->limit, &t)
+                     : tl_limit_local_turn(b->local, k->limit, &t);
+  if (!r) figures_add(out, &t);
+  tl_histogram_free(t.histogram);
+  return r;
+}
+
+static int call_turn(struct bench *b, struct tl_bench_session *s, const struct bench_case *k,
+                     struct figures *out) {
+  struct tl_turn t = {.placement = k->placement,
+                      .in_flight = k->in_flight,
+                      .duration_ns = b->turn_ns,
+                      .histogram = tl_histogram_new()};
+  int r = tl_session_place(s, k->placement);
+  if (!r) r = tl_session_turn(s, &t);
+  if (!r) figures_add(out, &t);
+  tl_histogram_free(t.histogram);
+  return r;
+}
+
+static void report(struct bench *b, const struct bench_case *k, const char *path,
+                   const struct figures *calls, const struct figures *limit) {
+  bool is_rate = k->in_flight > 1;
+  struct tl_bench_row row = {.name = k->name,
+                             .path = path,
+                             .placement = tl_placement_name(k->placement),
+                             .mode = k->mode,
+                             .payload_bytes = TL_BENCH_PAYLOAD_BYTES,
+                             .in_flight = k->in_flight,
+                             .p50_ns = (uint64_t)median(calls->p50, calls->turns),
+                             .p99_ns = tl_histogram_at(calls->all, 0.99),
+                             .p999_ns = tl_histogram_at(calls->all, 0.999),
+                             .per_second = median(calls->rate, calls->turns),
+                             .is_rate = is_rate};
+  if (limit->turns) {
+    row.limit = tl_limit_name(k->limit);
+    row.limit_value = median(is_rate ? limit->rate : limit->p50, limit->turns);
+    row.ratio = (is_rate ? row.per_second : (double)row.p50_ns) / row.limit_value;
+  }
+  tl_report_row(b->command, &row);
+  if (!strcmp(k->name, "local-default") && k->placement == TL_PLACE_FREE) b->local_p50 = row.p50_ns;
+  if (k->carrier && k->in_flight == 1 && k->placement == TL_PLACE_FREE && !b->remote_p50)
+    b->remote_p50 = row.p50_ns;
+}
+
+static int run_turns(struct bench *b, struct tl_bench_session *s, const struct bench_case *k) {
+  struct figures calls = {.all = tl_histogram_new()}, limit = {.all = tl_histogram_new()};
+  bool has_limit = !k->carrier || b->has_chain;
+  int r = 0;
+  for (int i = 0; i < TURNS && !r && !tl_bench_interrupted; i++) {
+    tl_session_pause(s, true);
+    if (has_limit && limit_turn(b, k, &limit)) has_limit = false;
+    tl_session_pause(s, false);
+    r = call_turn(b, s, k, &calls);
+  }
+  tl_placement_restore();
+  if (calls.turns) report(b, k, tulle_channel_path(s->echo), &calls, &limit);
+  tl_histogram_free(calls.all);
+  tl_histogram_free(limit.all);
+  return r;
+}
+
+/* A case that cannot be placed is left out with a word; any other failure ends the benchmark. */
+static int run_case(struct bench *b, struct tl_bench_session *s, const struct bench_case *k) {
+  int r = run_turns(b, s, k);
+  if (r == -EPERM || r == TULLE_E_REFUSED) {
+    tl_command_say(b->command,
+                   "%s, %s: left out, a process of it may not be moved to another CPU by this user",
+                   k->name, tl_placement_name(k->placement));
+    return 0;
+  }
+  return r ? tl_command_fail(b->command, r, NULL, NULL, "%s: %s", k->name, tulle_error_text(r)) : 0;
+}
+
+static bool is_wanted(const struct bench *b, const struct bench_case *k) {
+  if (tl_bench_interrupted) return false;
+  if (b->filter && !strstr(k->name, b->filter)) return false;
+  if (k->carrier && b->carrier && strcmp(k->carrier, b->carrier)) return false;
+  if (b->placement == TL_PLACEMENTS ? k->is_extra : k->placement != b->placement) return false;
+  if (k->placement == TL_PLACE_SPLIT && !tl_placement_can_split()) {
+    tl_command_say(b->command, "%s: left out, there is one CPU only", k->name);
+    return false;
+  }
+  return true;
+}
+
+/* ---- on this machine ---- */
+
+static int run_local(struct bench *b) {
+  int r = 0;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases && !r; i++) {
+    struct tl_bench_session s;
+    if (cases[i].carrier || !is_wanted(b, &cases[i])) continue;
+    r = tl_session_open_local(b->command, cases[i].mode, &s);
+    if (!r) r = run_case(b, &s, &cases[i]);
+    if (!r && cases[i].in_flight == 1 && tl_command_has(b->command, "stages"))
+      tl_stages_report(b->command, &s, b->local, cases[i].placement, cases[i].name);
+    tl_session_close(&s);
+  }
+  return r;
+}
+
+static bool usage_of_echo(struct tl_bench_session *s, struct tl_usage *out) {
+  struct tulle_result result;
+  struct tulle_unpack u;
+  int r = tl_session_ask(s, "usage", &result, &u);
+  if (!r) {
+    struct tulle_unpack at = tulle_unpack_key(&u, "wakes");
+    out->wakes = tulle_unpack_uint(&at);
+    at = tulle_unpack_key(&u, "pages");
+    out->shared_bytes = tulle_unpack_uint(&at);
+  }
+  tulle_result_clear(&result);
+  return !r;
+}
+
+/* Of all who take part: this program, the echo program, and the node. */
+static struct tl_usage usage_of_all(struct tl_bench_session *s) {
+  struct tl_usage own, all = {0};
+  usage_of_echo(s, &all);
+  own = tl_usage_of(0);
+  all.wakes += own.wakes;
+  all.shared_bytes += own.shared_bytes;
+  return all;
+}
+
+static double wakes_while_idle(struct tl_bench_session *s) {
+  struct tl_usage before = usage_of_all(s);
+  nanosleep(&(struct timespec){IDLE_NS / TL_S, IDLE_NS % TL_S}, NULL);
+  struct tl_usage after = usage_of_all(s);
+  return (double)(after.wakes - before.wakes) * 1e9 / (double)IDLE_NS;
+}
+
+/* Opens channels and lets them lie: what they add to what is there without them is theirs. */
+static int run_idle(struct bench *b) {
+  struct tulle_channel *channels[IDLE_CHANNELS] = {0};
+  struct tl_bench_session s;
+  size_t count = 0;
+  int r = tl_session_open_local(b->command, "default", &s);
+  if (!r) {
+    double wakes = wakes_while_idle(&s);
+    uint64_t bytes = usage_of_all(&s).shared_bytes;
+    while (count < IDLE_CHANNELS && !tulle_channel_open(s.tulle, s.service, NULL, &channels[count]))
+      count++;
+    double more_wakes = wakes_while_idle(&s) - wakes;
+    uint64_t more_bytes = usage_of_all(&s).shared_bytes - bytes;
+    if (count)
+      tl_report_idle(b->command, "idle-channel", "ring",
+                     more_wakes < 0 ? 0 : more_wakes / (double)count,
+                     (double)more_bytes / (double)count, IDLE_BYTES_MAX);
+    while (count) tulle_channel_close(channels[--count]);
+  }
+  tl_session_close(&s);
+  return r;
+}
+
+/* ---- to another node ---- */
+
+static uint64_t packets_of(struct tl_bench_session *s, const char *to) {
+  struct tulle_result result = {0};
+  uint64_t packets = 0;
+  if (!tulle_call(s->node, "links", NULL, 0, s->command->timeout_ns, &result)) {
+    struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
+    size_t count = tulle_unpack_array(&u);
+    for (size_t i = 0; i < count; i++) {
+      char node[64] = "";
+      struct tulle_unpack at = tulle_unpack_key(&u, "node");
+      tulle_unpack_string(&at, node, sizeof node);
+      at = tulle_unpack_key(&u, "sent_packets");
+      if (!strcmp(node, to)) packets = tulle_unpack_uint(&at);
+      tulle_unpack_skip(&u);
+    }
+  }
+  tulle_result_clear(&result);
+  return packets;
+}
+
+static void run_idle_link(struct bench *b, struct tl_bench_session *s) {
+  uint64_t before = packets_of(s, b->to);
+  nanosleep(&(struct timespec){IDLE_NS / TL_S, IDLE_NS % TL_S}, NULL);
+  uint64_t sent = packets_of(s, b->to) - before;
+  tl_report_idle(b->command, "idle-link", tulle_channel_path(s->echo),
+                 (double)sent * 1e9 / (double)IDLE_NS, 0, 0);
+}
+
+static void find_chain(struct bench *b, struct tl_bench_session *s,
+                       const struct tl_chain_place *place) {
+  struct tl_address address;
+  if (!place->udp_port || tl_session_address(s, b->to, &address)) {
+    tl_command_say(b->command,
+                   "no limits beside the remote cases: the other node offers no far half");
+    return;
+  }
+  tl_chain_connect(b->chain, &address, place);
+  b->has_chain = true;
+}
+
+static int run_remote(struct bench *b) {
+  struct tl_bench_session s;
+  struct tl_chain_place place;
+  const char *carrier = NULL;
+  int r = tl_session_open_remote(b->command, b->to, &s, &place);
+  if (!r) find_chain(b, &s, &place);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases && !r; i++) {
+    if (!cases[i].carrier || !is_wanted(b, &cases[i])) continue;
+    if (!carrier || strcmp(carrier, cases[i].carrier))
+      r = tl_session_carrier(&s, b->to, carrier = cases[i].carrier);
+    if (!r) r = run_case(b, &s, &cases[i]);
+    if (!r && cases[i].in_flight == 1 && tl_command_has(b->command, "stages"))
+      tl_stages_report(b->command, &s, b->local, cases[i].placement, cases[i].name);
+  }
+  if (s.node && carrier) tl_session_carrier(&s, b->to, "auto");
+  if (!r && !b->filter && !tl_bench_interrupted) run_idle_link(b, &s);
+  tl_session_close(&s);
+  return r;
+}
+
+/* ---- all ---- */
+
+static uint64_t machine_figure(struct bench *b, enum tl_limit_kind kind,
+                               enum tl_placement placement) {
+  struct tl_turn t = {.placement = placement,
+                      .in_flight = 1,
+                      .duration_ns = MACHINE_NS,
+                      .histogram = tl_histogram_new()};
+  uint64_t p50 = tl_limit_local_turn(b->local, kind, &t) ? 0 : tl_histogram_at(t.histogram, 0.5);
+  tl_histogram_free(t.histogram);
+  return p50;
+}
+
+static void describe_machine(struct bench *b) {
+  char lines[TL_HUMAN_SIZE] = "-", same[TL_HUMAN_SIZE], split[TL_HUMAN_SIZE] = "-";
+  struct utsname names;
+  if (b->command->json || tl_bench_interrupted) return;
+  uname(&names);
+  tl_human_duration(machine_figure(b, TL_LIMIT_FUTEX, TL_PLACE_SAME), same);
+  if (tl_placement_can_split()) {
+    tl_human_duration(machine_figure(b, TL_LIMIT_LINES, TL_PLACE_SPLIT), lines);
+    tl_human_duration(machine_figure(b, TL_LIMIT_FUTEX, TL_PLACE_SPLIT), split);
+  }
+  tl_placement_restore();
+  tl_report_note(
+      b->command,
+      "machine: %ld CPUs, Linux %s; two cache lines %s; futex ping-pong %s on one core, %s across",
+      sysconf(_SC_NPROCESSORS_ONLN), names.release, lines, same, split);
+  if (b->local_p50 && b->remote_p50)
+    tl_report_note(b->command, "remote costs %.0f x local",
+                   (double)b->remote_p50 / (double)b->local_p50);
+}
+
+static int run_all(struct bench *b) {
+  int r = tl_limit_local_open(&b->local);
+  if (!r && b->to) r = tl_chain_open(&b->chain);
+  if (r)
+    return tl_command_fail(b->command, r, NULL, NULL, "cannot start the limits: %s",
+                           tulle_error_text(r));
+  tl_report_note(b->command, "echo of %d bytes; each case and its limit in %d turns, %d ms in all",
+                 TL_BENCH_PAYLOAD_BYTES, TURNS, (int)(b->turn_ns * TURNS / TL_MS));
+  tl_report_begin(b->command);
+  r = run_local(b);
+  if (!r && b->to && !tl_bench_interrupted) r = run_remote(b);
+  if (!r && !b->filter && b->placement == TL_PLACEMENTS && !tl_bench_interrupted) r = run_idle(b);
+  if (!r) describe_machine(b);
+  return r;
+}
+
+int tl_verb_bench_rpc(struct tl_command *c) {
+  const char *placement = tl_command_text(c, "placement"), *carrier = tl_command_text(c, "carrier");
+  struct bench b = {.command = c,
+                    .to = tl_command_text(c, "to"),
+                    .carrier = carrier && strcmp(carrier, "auto") ? carrier : NULL,
+                    .filter = tl_command_text(c, "case"),
+                    .placement = placement ? tl_placement_parse(placement) : TL_PLACEMENTS,
+                    .turn_ns = tl_command_duration(c, "duration", DURATION_NS) / TURNS};
+  if (!b.turn_ns)
+    return tl_command_fail(c, TULLE_E_INVALID, "5 ns or more", NULL, "--duration is too short");
+  signal(SIGINT, interrupted);
+  int r = run_all(&b);
+  tl_placement_restore();
+  tl_chain_close(b.chain);
+  tl_limit_local_close(b.local);
+  return tl_bench_interrupted ? TL_EXIT_INTERRUPTED : r;
+}
