@@ -49,6 +49,16 @@ static inline struct tl_list *tl_list_pop_front(struct tl_list *head) {
   return l;
 }
 
+/* Moves all elements of `from` to the end of `head`; `from` is empty then. */
+static inline void tl_list_splice_back(struct tl_list *head, struct tl_list *from) {
+  if (tl_list_is_empty(from)) return;
+  from->next->prev = head->prev;
+  head->prev->next = from->next;
+  from->prev->next = head;
+  head->prev = from->prev;
+  tl_list_init(from);
+}
+
 /* The element under `l` may be removed inside the loop, others may not. */
 #define TL_LIST_FOR_EACH(l, head)                                                                  \
   for (struct tl_list *l = (head)->next, *l##_next = l->next; l != (head);                         \

@@ -24,6 +24,8 @@
  * Paths. On UDP (channel 0) all of RFC 9002 holds. On TCP the kernel does that work: packets are
  * only acknowledged now and then, to free buffers, and tl_flow_channel_lost() tells that what was
  * not acknowledged on a channel has to be sent again, on whichever channel is polled next.
+ * While a channel is open it has to be polled, for acknowledgements and probes; those that the link does
+ * not prefer with `is_spare`. One that is not polled any more is given up by tl_flow_channel_lost().
  *
  * Lanes. The session's initiator opens even numbers, the responder odd ones, each in rising order
  * and never twice; a lane exists at the peer from its first frame on. Lanes 0 and 1 exist from the
@@ -112,6 +114,9 @@ struct tl_flow_packet {
   size_t bytes;
   /* The endpoint has frames of its own in it that must be acknowledged (PING, PATH_*, REKEY*). */
   bool is_eliciting;
+  /* Out only: the link prefers another channel for what is new; only acknowledgements and probes go on
+   * this one. */
+  bool is_spare;
   /* Out only: a size probe, whose loss says nothing about congestion. */
   bool is_probe;
   /* Out only: not 0: TL_FLOW_MARK_ACKED or TL_FLOW_MARK_LOST will tell what became of it (first
@@ -259,10 +264,10 @@ int tl_lane_finish(struct tl_lane *lane);
  * The user is done with the lane: the pointer dies here, with the lane's queued events. NULL does
  * nothing.
  *
- * Not finished by this side: both directions end at once and the peer gets TL_FLOW_RESET with
- * `reason` (at most 65,535). Finished: what was sent still arrives and the lane lingers unseen
- * until the peer finishes too; should the peer have data for it instead, read or not, it gets
- * TL_FLOW_RESET as soon as it has acknowledged everything.
+ * After tl_lane_finish() and with `reason` 0, what was sent still arrives, and what the peer still sends
+ * is thrown away until it finishes too. Else, unless both directions have ended, they end now:
+ * the peer gets TL_FLOW_RESET with `reason` (at most 65,535), and what it has not yet acknowledged may or
+ * may not have arrived.
  */
 void tl_lane_close(struct tl_lane *lane, uint32_t reason);
 
