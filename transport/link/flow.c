@@ -192,8 +192,8 @@ void tl_lane_give_back(struct tl_lane *lane, uint64_t bytes) {
   tl_credit_release(&f->credit_in, bytes);
   if (tl_credit_is_due(&f->credit_in)) f->is_link_credit_due = true;
   tl_credit_release(&lane->credit_in, bytes);
-  bool is_over = lane->in != TL_IN_OPEN || lane->out == TL_OUT_RESETTING ||
-                 lane->out == TL_OUT_RESET;
+  bool is_over =
+      lane->in != TL_IN_OPEN || lane->out == TL_OUT_RESETTING || lane->out == TL_OUT_RESET;
   if (is_over || !tl_credit_is_due(&lane->credit_in)) return;
   lane->is_credit_due = true;
   tl_lane_wake(lane);
