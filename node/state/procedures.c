@@ -154,7 +154,7 @@ static int refuse_no_service(struct tl_request *q, const char *service, const ch
 static void open_ended(struct tl_pending *p, uint64_t now) {
   struct tl_end *end = p->end;
   end->open = NULL;
-  tl_end_close(end, now, TULLE_E_CANCELLED, 0);
+  tl_end_close(end, now, TULLE_E_PEER_GONE, 0);
 }
 
 void tl_service_opened(struct tl_end *end, uint64_t now, int code) {

@@ -89,6 +89,7 @@ static void on_segment(struct program *p, const struct tl_control *m, const int 
     assert_int_equal(tl_segment_map(fds[0], m->is_data ? TL_SEGMENT_DATA : TL_SEGMENT_PARTY,
                                     TL_SEGMENT_WRITER, (uint32_t)m->bytes, &s->map),
                      0);
+    if (p->seals) assert_int_equal(fcntl(fds[0], F_ADD_SEALS, p->seals), 0);
     program_send(p, &(struct tl_control){.type = TL_CONTROL_MAPPED, .segment = m->segment});
   }
   close(fds[0]);
@@ -135,6 +136,18 @@ static void on_closed(struct program *p, const struct tl_control *m) {
   program_send(p, &(struct tl_control){.type = TL_CONTROL_CLOSE, .channel = m->channel});
 }
 
+static void on_grown(struct program *p, const struct tl_control *m, const int *fds) {
+  if (!m->is_peer) return;
+  p->grown.number = m->segment;
+  p->grown.channel = m->channel;
+  assert_int_equal(
+      tl_segment_map(fds[0], TL_SEGMENT_DATA, TL_SEGMENT_READER, (uint32_t)m->bytes, &p->grown.map),
+      0);
+  close(fds[0]);
+  program_send(p, &(struct tl_control){
+                      .type = TL_CONTROL_ATTACHED, .channel = m->channel, .segment = m->segment});
+}
+
 bool program_step(struct program *p) {
   int fds[TL_CONTROL_FDS_MAX];
   size_t count;
@@ -152,6 +165,9 @@ bool program_step(struct program *p) {
     break;
   case TL_CONTROL_CLOSED:
     on_closed(p, &p->last);
+    break;
+  case TL_CONTROL_GROWN:
+    on_grown(p, &p->last, fds);
     break;
   default:
     for (size_t i = 0; i < count; i++) close(fds[i]);
@@ -191,6 +207,7 @@ void program_detach(struct program *p) {
     if (p->conversations[i].is_used) conversation_end(&p->conversations[i]);
     if (p->segments[i].number) tl_segment_unmap(&p->segments[i].map);
   }
+  tl_segment_unmap(&p->grown.map);
   if (p->fd >= 0) close(p->fd);
   memset(p, 0, sizeof *p);
   p->fd = -1;

@@ -45,7 +45,9 @@ struct program {
   struct conversation conversations[PROGRAM_CHANNELS_MAX];
   struct tl_control last;
   uint64_t next_id;
-  bool keeps_silent; /* does not answer `segment` with `mapped` */
+  struct own_segment grown; /* the peer's last data area, mapped for reading */
+  int seals;                /* adds these to every segment before it says `mapped` */
+  bool keeps_silent;        /* does not answer `segment` with `mapped` */
   bool is_hung_up;
 };
 
