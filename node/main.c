@@ -11,17 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/log.h"
 #include "core/text.h"
 #include "node/host/directory.h"
 #include "node/host/host.h"
 #include "node/host/listen.h"
 #include "node/host/privilege.h"
+#include "node/host/store.h"
 #include "node/loop.h"
 #include "node/options.h"
 
@@ -32,8 +33,8 @@
 
 struct place {
   struct tl_directories path;
-  int state_fd;
   int runtime_fd;
+  struct tl_store store;
   bool is_system; /* root's: for all users */
   bool has_user;  /* to become */
   uint32_t uid;
@@ -53,37 +54,55 @@ static int fail(const char *format, ...) {
 
 /* ---- folders ---- */
 
+static int fail_folder(const char *path, int error) {
+  if (error != TULLE_E_REFUSED) return fail("%s: %s", path, tulle_error_text(error));
+  return fail("%s belongs to another user, or others may write to it", path);
+}
+
+/* Made while this is still root, and then given to the user that it becomes. */
 static int open_folder(const struct place *p, const char *path, unsigned mode, int *out_fd) {
   int r = tl_directory_open(path, mode, p->uid, out_fd);
-  if (r == TULLE_E_REFUSED)
-    return fail("%s belongs to another user, or others may write to it", path);
-  if (r < 0) return fail("%s: %s", path, tulle_error_text(r));
+  if (r < 0) return fail_folder(path, r);
   r = p->has_user ? tl_privilege_give(*out_fd, p->uid, p->gid) : 0;
-  return r < 0 ? fail("%s: %s", path, tulle_error_text(r)) : 0;
+  return r < 0 ? fail_folder(path, r) : 0;
 }
 
 static int place_open(struct place *p) {
   const char *missing;
-  *p = (struct place){.state_fd = -1, .runtime_fd = -1, .is_system = geteuid() == 0};
-  p->uid = geteuid();
+  int state_fd = -1;
+  *p = (struct place){.runtime_fd = -1, .is_system = geteuid() == 0, .uid = geteuid()};
   p->has_user = tl_privilege_user(&p->uid, &p->gid);
   int r = tl_directories_find(&p->path, &missing);
   if (r < 0) return fail("where to live? set %s", missing);
-  r = open_folder(p, p->path.state, 0700, &p->state_fd);
-  return r ? r : open_folder(p, p->path.runtime, p->is_system ? 0755 : 0700, &p->runtime_fd);
+  r = open_folder(p, p->path.state, 0700, &state_fd);
+  if (r == 0) r = open_folder(p, p->path.runtime, p->is_system ? 0755 : 0700, &p->runtime_fd);
+  if (state_fd >= 0) close(state_fd);
+  return r;
+}
+
+static int place_give_up_rights(struct place *p) {
+  int r = p->has_user ? tl_privilege_become(p->uid, p->gid) : 0;
+  if (r == 0) r = tl_privilege_drop();
+  if (r < 0) return fail("giving up rights: %s", tulle_error_text(r));
+  r = tl_store_open(p->path.state, &p->store);
+  if (r == TULLE_E_REFUSED)
+    return fail("%s holds keys, and others may enter it\n  hint: chmod 700 %s", p->path.state,
+                p->path.state);
+  return r < 0 ? fail_folder(p->path.state, r) : 0;
 }
 
 static void place_close(struct place *p) {
-  if (p->state_fd >= 0) close(p->state_fd);
+  tl_store_close(&p->store);
   if (p->runtime_fd >= 0) close(p->runtime_fd);
 }
 
 /* ---- being the only one ---- */
 
 static int place_lock(const struct place *p, uint32_t *out_pid, const char **out_path) {
+  int state_fd = tl_disk_fd(&p->store.disk);
   *out_path = p->path.state;
-  int r = tl_directory_lock(p->state_fd, out_pid);
-  if (r || tl_directory_is_same(p->state_fd, p->runtime_fd)) return r;
+  int r = tl_directory_lock(state_fd, out_pid);
+  if (r || tl_directory_is_same(state_fd, p->runtime_fd)) return r;
   *out_path = p->path.runtime;
   return tl_directory_lock(p->runtime_fd, out_pid);
 }
@@ -119,35 +138,53 @@ static void default_name(char out[TL_NODE_NAME_BYTES_MAX + 1]) {
   if (!tl_name_is_valid(out, strlen(out), TL_NODE_NAME_BYTES_MAX)) strcpy(out, "node");
 }
 
-static void random_fill(void *out, size_t size) {
-  TL_ASSERT(getrandom(out, size, 0) == (ssize_t)size);
+static int fail_store(const struct place *p, const char *what, int error) {
+  if (error == TULLE_E_REFUSED)
+    return fail("%s: others may read %s\n  hint: chmod 600 %s/*", p->path.state, what,
+                p->path.state);
+  if (error == TULLE_E_BAD_MESSAGE)
+    return fail("%s: %s is damaged, and a new one would be another node\n"
+                "  hint: put the file back from a copy, or start with an empty folder",
+                p->path.state, what);
+  return fail("%s: %s: %s", p->path.state, what, tulle_error_text(error));
 }
 
-static int config_fill(const struct place *p, const struct tl_node_options *o, uint64_t descriptors,
-                       struct tl_node_config *out) {
+static int store_load(struct place *p, const struct tl_node_options *o) {
+  char name[TL_NODE_NAME_BYTES_MAX + 1];
+  const char *what;
+  default_name(name);
+  int r = tl_store_load(&p->store, o->name[0] ? o->name : name, tl_time_boot(), &what);
+  if (r < 0) return fail_store(p, what, r);
+  const char *known = tl_trust_state_of(p->store.trust)->self.name;
+  if (o->name[0] && strcmp(o->name, known) != 0)
+    tl_log(TL_LOG_WARNING, "node", "it stays '%s', which its certificate says", known);
+  if (tl_trust_is_recovered(p->store.trust))
+    tl_log(TL_LOG_ERROR, "node", "the trust file is damaged, the one before it is used");
+  return 0;
+}
+
+static void config_fill(const struct place *p, const struct tl_node_options *o,
+                        uint64_t descriptors, struct tl_node_config *out) {
+  const struct tl_trust_state *trust = tl_trust_state_of(p->store.trust);
   struct sysinfo info;
   struct tl_party *self = &out->self;
   *out = (struct tl_node_config){.is_autostarted = o->is_autostarted,
                                  .is_local_only = o->is_autostarted};
-  int r = tl_directory_count(p->state_fd, "incarnation", &self->incarnation);
-  if (r < 0) return fail("%s/incarnation: %s", p->path.state, tulle_error_text(r));
-  random_fill(self->node, sizeof self->node);
-  tl_hex_encode(self->node, sizeof self->node, out->node_id_text);
-  if (o->name[0])
-    snprintf(self->node_name, sizeof self->node_name, "%s", o->name);
-  else
-    default_name(self->node_name);
-  snprintf(out->fabric, sizeof out->fabric, "%s", self->node_name);
-  snprintf(out->version, sizeof out->version, "%s", TULLE_VERSION_TEXT);
-  snprintf(self->program, sizeof self->program, "node");
+  memcpy(self->node, p->store.identity->node_id, sizeof self->node);
+  self->incarnation = p->store.incarnation;
   self->uid = geteuid();
   self->gid = getegid();
   self->pid = (uint32_t)getpid();
   self->local = true;
-  random_fill(out->secret, sizeof out->secret);
+  snprintf(self->node_name, sizeof self->node_name, "%s", trust->self.name);
+  snprintf(self->program, sizeof self->program, "node");
+  tl_node_id_format(self->node, out->node_id_text);
+  snprintf(out->fabric, sizeof out->fabric, "%s", trust->fabric_name);
+  tl_base32_encode(trust->fabric_id, sizeof trust->fabric_id, out->fabric_id_text);
+  snprintf(out->version, sizeof out->version, "%s", TULLE_VERSION_TEXT);
+  tl_random_fill(&tl_random_system, out->secret, sizeof out->secret);
   sysinfo(&info);
   out->limit = tl_node_limit((uint64_t)info.totalram * info.mem_unit, descriptors);
-  return 0;
 }
 
 /* ---- running ---- */
@@ -193,12 +230,11 @@ static int start(struct place *p, const struct tl_node_options *o) {
   int r = place_open(p);
   if (r) return r;
   uint64_t descriptors = tl_privilege_raise_descriptors();
-  r = p->has_user ? tl_privilege_become(p->uid, p->gid) : 0;
-  if (r == 0) r = tl_privilege_drop();
-  if (r < 0) return fail("giving up rights: %s", tulle_error_text(r));
-  r = place_claim(p, o);
-  if (r == 0) r = config_fill(p, o, descriptors, &config);
+  r = place_give_up_rights(p);
+  if (r == 0) r = place_claim(p, o);
+  if (r == 0) r = store_load(p, o);
   if (r) return r;
+  config_fill(p, o, descriptors, &config);
   r = tl_node_new(&config, tl_time_boot(), &node);
   if (r < 0) return fail("%s", tulle_error_text(r));
   r = serve(p, node);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,51 +114,4 @@ int tl_directory_lock(int fd, uint32_t *out_pid) {
   if (errno != EWOULDBLOCK) return -errno;
   *out_pid = lock_holder(fd);
   return TL_FULL;
-}
-
-/* ---- counting ---- */
-
-static int read_count(int fd, const char *name, uint64_t *out) {
-  char text[32] = "", *end;
-  int file = openat(fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (file < 0 && errno == ENOENT) {
-    *out = 0;
-    return 0;
-  }
-  if (file < 0) return -errno;
-  ssize_t n = read(file, text, sizeof text - 1);
-  close(file);
-  if (n < 0) return -errno;
-  uint64_t count = strtoumax(text, &end, 10);
-  if (end == text || strcmp(end, "\n") != 0 || count == UINT64_MAX) return TULLE_E_BAD_MESSAGE;
-  *out = count;
-  return 0;
-}
-
-static int write_all_synced(int file, const char *text, size_t size) {
-  ssize_t n = write(file, text, size);
-  if (n < 0) return -errno;
-  if ((size_t)n != size) return TULLE_E_IO;
-  return fsync(file) ? -errno : 0;
-}
-
-static int write_count(int fd, const char *name, uint64_t count) {
-  char temporary[64], text[32];
-  snprintf(temporary, sizeof temporary, "%s.new", name);
-  int n = snprintf(text, sizeof text, "%" PRIu64 "\n", count);
-  int file = openat(fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return -errno;
-  int r = write_all_synced(file, text, (size_t)n);
-  close(file);
-  if (r < 0) return r;
-  if (renameat(fd, temporary, fd, name)) return -errno;
-  return fsync(fd) ? -errno : 0;
-}
-
-int tl_directory_count(int fd, const char *name, uint64_t *out_count) {
-  uint64_t count;
-  int r = read_count(fd, name, &count);
-  if (r == 0) r = write_count(fd, name, count + 1);
-  if (r == 0) *out_count = count + 1;
-  return r;
 }

@@ -30,8 +30,4 @@ int tl_directory_lock(int fd, uint32_t *out_pid);
 /* True when both are the same folder. */
 bool tl_directory_is_same(int a, int b);
 
-/* Reads the number in the file `name`, counts it up durably and returns it: 1 the first time. A file that holds no
- * number is BAD_MESSAGE. -errno. */
-int tl_directory_count(int fd, const char *name, uint64_t *out_count);
-
 #endif
