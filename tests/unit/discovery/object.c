@@ -5,7 +5,7 @@
 #include "core/limits.h"
 #include "tests/unit/discovery/test.h"
 
-#define ID "aaab4aaaaaaaaaaaaaaaaaaaaa" /* number 0x1e000 */
+#define ID "aaab4aaaaaaaaaaaaaaaaaaaaa"
 
 static uint64_t seed;
 
