@@ -9,7 +9,13 @@
 #include "node/host/host.h"
 #include "node/state/node.h"
 
-/* Serves until the node wants its end, or SIGTERM or SIGINT comes. 0, or -errno of what could not be set up. */
-int tl_loop_run(struct tl_node *node, struct tl_host *host);
+struct tl_loop;
+
+/* From now on SIGTERM and SIGINT end the loop and not the process. Node and host are borrowed. NO_MEMORY, -errno. */
+int tl_loop_new(struct tl_node *node, struct tl_host *host, struct tl_loop **out_loop);
+struct tl_loop *tl_loop_free(struct tl_loop *loop);
+
+/* Serves until the node wants its end, or a signal says so. */
+void tl_loop_run(struct tl_loop *loop);
 
 #endif

@@ -204,7 +204,19 @@ static void notify_ready(void) {
   close(fd);
 }
 
-static int serve(const struct place *p, struct tl_node *node) {
+static int serve(const struct place *p, struct tl_node *node, struct tl_host *host) {
+  struct tl_loop *loop;
+  int r = tl_loop_new(node, host, &loop);
+  if (r < 0) return fail("%s", tulle_error_text(r));
+  fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
+          TL_LISTEN_NAME);
+  notify_ready();
+  tl_loop_run(loop);
+  tl_loop_free(loop);
+  return 0;
+}
+
+static int listen_and_serve(const struct place *p, struct tl_node *node) {
   struct tl_listener listener;
   struct tl_host *host;
   int r = tl_listener_open(p->runtime_fd, p->path.runtime, p->is_system ? 0666 : 0600, &listener);
@@ -212,16 +224,14 @@ static int serve(const struct place *p, struct tl_node *node) {
   if (r < 0) return fail("%s/%s: %s", p->path.runtime, TL_LISTEN_NAME, tulle_error_text(r));
   r = tl_host_new(node, listener.fd, &host);
   if (r < 0) {
+    tl_listener_remove(&listener);
     close(listener.fd);
     return fail("%s", tulle_error_text(r));
   }
-  fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
-          TL_LISTEN_NAME);
-  notify_ready();
-  r = tl_loop_run(node, host);
+  r = serve(p, node, host);
   tl_listener_remove(&listener);
   tl_host_free(host, tl_time_boot());
-  return r < 0 ? fail("%s", tulle_error_text(r)) : 0;
+  return r;
 }
 
 static int start(struct place *p, const struct tl_node_options *o) {
@@ -237,7 +247,7 @@ static int start(struct place *p, const struct tl_node_options *o) {
   config_fill(p, o, descriptors, &config);
   r = tl_node_new(&config, tl_time_boot(), &node);
   if (r < 0) return fail("%s", tulle_error_text(r));
-  r = serve(p, node);
+  r = listen_and_serve(p, node);
   tl_node_free(node);
   return r;
 }
