@@ -10,14 +10,16 @@
 #include "tools/json.h"
 #include "tools/verbs.h"
 
-/* Asks with one text argument; 0 and the result, or the exit code. */
+/* Asks about one name; 0 and the result, or the exit code. */
 static int ask_about(struct tl_ask *a, const char *what, const char *procedure, const char *key,
                      const char *value, struct tulle_result *out) {
   unsigned char bytes[256];
   struct tulle_pack args = tulle_pack_on(bytes, sizeof bytes);
-  tulle_pack_map(&args, 1);
+  tulle_pack_map(&args, 2);
   tulle_pack_text(&args, key);
   tulle_pack_text(&args, value);
+  tulle_pack_text(&args, "leave");
+  tulle_pack_bool(&args, tl_command_has(a->command, "leave"));
   return tl_ask(a, what, procedure, &args, a->command->timeout_ns, out);
 }
 

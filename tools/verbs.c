@@ -29,14 +29,15 @@ static const char *const node_examples[] = {
 static const char *const fabric_create_examples[] = {"tulle fabric create lab", NULL};
 
 static const struct tl_option invite_options[] = {
-    {"uses", 0, TL_OPTION_COUNT, "N", NULL, "how many nodes may join with it (default 1)"},
-    {"for", 0, TL_OPTION_DURATION, "D", NULL, "how long it is good (default 15m)"},
-    {"confirm", 0, TL_OPTION_FLAG, NULL, NULL, "ask here before a node that joins is let in"},
-    END_OF_OPTIONS};
+    {"for", 0, TL_OPTION_DURATION, "D", NULL, "how long it is good (default 15m)"}, END_OF_OPTIONS};
 static const char *const invite_examples[] = {"tulle invite                                print a "
                                               "token, to be given to 'tulle join' elsewhere",
                                               "tulle invite | ssh heron tulle join", NULL};
 
+static const struct tl_option fabric_create_options[] = {
+    {"leave", 0, TL_OPTION_FLAG, NULL, NULL,
+     "leave the fabric that this node is in, if it has other members"},
+    END_OF_OPTIONS};
 static const struct tl_option join_options[] = {
     {"at", 0, TL_OPTION_TEXT, "ADDR:PORT", NULL,
      "reach the inviter here, not where its token says; may be repeated"},
@@ -115,6 +116,7 @@ const struct tl_verb tl_verbs[] = {
      .operands_min = 1,
      .operands_max = 1,
      .summary = "make a fabric with this node as its first member",
+     .options = fabric_create_options,
      .examples = fabric_create_examples,
      .run = tl_verb_fabric_create},
     {.name = "invite",

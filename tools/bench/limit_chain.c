@@ -274,7 +274,6 @@ static void relay_work(void *context, int job, const uint32_t *stop) {
   if (r->listener < 0) {
     connect_near(r);
     r->by_tcp = job == TL_LIMIT_TCP;
-    r->from_app.at = r->from_app.ring->head;
   }
   relay_run(r, stop);
 }

@@ -13,6 +13,8 @@ struct shared {
   uint64_t line_back __attribute__((aligned(BARE_LINE)));
   uint32_t word_there __attribute__((aligned(BARE_LINE)));
   uint32_t word_back __attribute__((aligned(BARE_LINE)));
+  uint64_t there_at; /* where both rings stand when a turn begins */
+  uint64_t back_at;
   struct bare_ring there;
   struct bare_ring back;
 };
@@ -93,7 +95,7 @@ static void echo_rings(struct bare_end *from, struct bare_end *to, bool sleeps,
 
 static void work(void *context, int job, const uint32_t *stop) {
   struct shared *s = context;
-  struct bare_end from = {&s->there, s->there.head}, to = {&s->back, s->back.head};
+  struct bare_end from = {&s->there, s->there_at}, to = {&s->back, s->back_at};
   switch (job) {
   case TL_LIMIT_LINES:
     echo_lines(s, stop);
@@ -237,8 +239,9 @@ static int measure_flight(struct tl_limit_local *l, struct tl_turn *t) {
   return 0;
 }
 
-/* The far side takes its positions from the rings when it begins; nothing may be on the way between turns. */
 int tl_limit_local_turn(struct tl_limit_local *l, enum tl_limit_kind kind, struct tl_turn *t) {
+  l->shared->there_at = l->to.at;
+  l->shared->back_at = l->from.at;
   int r = tl_helper_start(&l->helper, (int)kind, tl_placement_cpu(t->placement, 1));
   if (r) return r;
   tl_placement_pin(0, tl_placement_cpu(t->placement, 0));
