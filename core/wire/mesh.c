@@ -58,6 +58,7 @@ static const struct {
     [TL_MESH_JOIN_REFUSED] = {"join_refused", BIT(F_CODE) | BIT(F_TEXT), EXTRA_NONE},
     [TL_MESH_JOIN_DONE] = {"join_done", 0, EXTRA_NONE},
     [TL_MESH_TRUST] = {"trust", BIT(F_GENERATION), EXTRA_BLOB},
+    [TL_MESH_BENCH] = {"bench", 0, EXTRA_NONE},
     [TL_MESH_MEMBER] = {"member", BIT(F_NODE_ID) | BIT(F_ADDRESSES), EXTRA_NONE},
     [TL_MESH_CHANNEL_OPEN] = {"open", BIT(F_NAME), EXTRA_PARTY},
     [TL_MESH_CHANNEL_OPENED] = {"opened", 0, EXTRA_PARTY},

@@ -7,7 +7,7 @@
  *
  *   lane     kind          body
  *   0        NODE          a map: hello, service, service_gone, catalogue_end, join_request, join_grant,
- *                          join_refused, join_done, trust, member
+ *                          join_refused, join_done, trust, bench, member
  *   channel  1 .. 0x7f     a record of a ring, its kind; flag TL_LANE_MORE as in the ring
  *   channel  OPEN          a map: service, node (of the opener), caller's identity
  *   channel  OPENED        a map: server's identity
@@ -42,6 +42,7 @@ enum tl_mesh_type {
   TL_MESH_JOIN_REFUSED,
   TL_MESH_JOIN_DONE, /* joiner: it is stored */
   TL_MESH_TRUST, /* a newer revocation list (generation 0) or admission secret (of epoch `generation`), in `blob` */
+  TL_MESH_BENCH,        /* start your echo program of the benchmarks, unless it runs */
   TL_MESH_MEMBER,       /* the sender knows this member at these addresses */
   TL_MESH_CHANNEL_OPEN, /* body of OPEN */
   TL_MESH_CHANNEL_OPENED,

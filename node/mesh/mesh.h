@@ -53,6 +53,7 @@ struct tl_mesh {
   struct tl_mesh_dial dials[TL_MESH_DIALS_MAX];
   struct tl_join join;
   uint64_t published; /* generation of the registry that was announced, plus one */
+  bool wants_echo; /* set here, cleared by the host, which starts `tulle bench echo` unless it runs */
   uint64_t protocol_faults;
 };
 

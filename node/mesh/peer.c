@@ -275,6 +275,9 @@ static int take_message(struct tl_mesh_peer *peer, const struct tl_mesh_message 
     return 0;
   case TL_MESH_TRUST:
     return take_trust(peer, m, now);
+  case TL_MESH_BENCH:
+    peer->mesh->wants_echo = true;
+    return 0;
   case TL_MESH_MEMBER:
     return take_member(peer, m, now);
   default:

@@ -284,6 +284,58 @@ static int do_members_remove(struct tl_request *q) {
   return r;
 }
 
+/* ---- measuring ---- */
+
+static struct tl_mesh_peer *peer_by_name(const struct tl_mesh *mesh, const char *name) {
+  uint8_t id[16];
+  if (tl_node_id_parse(name, strlen(name), id) == 0) return peer_by_id(mesh, id);
+  TL_LIST_FOR_EACH(l, &mesh->peers) {
+    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
+    if (strcmp(peer->place.node_name, name) == 0) return peer;
+  }
+  return NULL;
+}
+
+static int do_link_carrier(struct tl_request *q) {
+  static const char *const names[] = {
+      [TL_CARRIER_AUTO] = "auto", [TL_CARRIER_ONLY_UDP] = "udp", [TL_CARRIER_ONLY_TCP] = "tcp"};
+  char name[TL_NODE_NAME_BYTES_MAX + 1], carrier[8];
+  int r = tl_request_text(q, "node", true, name, sizeof name);
+  if (r == 0) r = tl_request_text(q, "carrier", true, carrier, sizeof carrier);
+  if (r < 0) return r;
+  struct tl_mesh_peer *peer = peer_by_name(mesh_of(q), name);
+  if (!peer) return tl_request_refuse(q, TULLE_E_NO_PEER, "no link to a node '%s'", name);
+  for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
+    if (strcmp(names[i], carrier) != 0) continue;
+    tl_link_set_carrier(peer->link, q->now, (enum tl_carrier_choice)i);
+    return 0;
+  }
+  return tl_request_refuse(q, TULLE_E_INVALID, "a carrier is 'auto', 'udp' or 'tcp', not '%s'",
+                           carrier);
+}
+
+static int do_bench_echo(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  const char *self = q->program->node->config.self.node_name;
+  char name[TL_NODE_NAME_BYTES_MAX + 1] = "";
+  int r = tl_request_text(q, "node", false, name, sizeof name);
+  if (r < 0) return r;
+  struct tl_mesh_peer *peer = name[0] ? peer_by_name(mesh, name) : NULL;
+  if (peer)
+    r = tl_mesh_send(peer->link, peer->lane, TL_MESH_NODE,
+                     &(struct tl_mesh_message){.type = TL_MESH_BENCH});
+  else if (!name[0] || strcmp(name, self) == 0)
+    mesh->wants_echo = true;
+  else
+    return tl_request_refuse(q, TULLE_E_NO_PEER, "no link to a node '%s'", name);
+  if (r == TL_FULL) return tl_request_refuse(q, TULLE_E_AGAIN, "the link to '%s' is busy", name);
+  if (r < 0) return r;
+  tulle_pack_map(&q->result, 2);
+  pack_pair(&q->result, "service", "tulle.bench");
+  pack_pair(&q->result, "node", peer ? peer->place.node_name : self);
+  return 0;
+}
+
 /* ---- the node's hooks ---- */
 
 static int open_remote(void *context, struct tl_request *q, struct tl_offer *offer) {
@@ -300,6 +352,8 @@ static const struct tl_procedure_entry procedures[] = {
     {"invite", do_invite, true},
     {"join", do_join, true},
     {"members_remove", do_members_remove, true},
+    {"link_carrier", do_link_carrier, true},
+    {"bench_echo", do_bench_echo, false},
 };
 
 void tl_mesh_service_install(struct tl_mesh *mesh) {
