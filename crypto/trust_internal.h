@@ -5,7 +5,8 @@
 #include "crypto/trust.h"
 
 #define TL_TRUST_BYTES_MAX                                                                         \
-  (512u << 10) /* 1,024 members and a full revocation list take 290 KiB                            \
+  (512u                                                                                            \
+   << 10) /* 1,024 members and a full revocation list take 290 KiB                            \
                 */
 
 #define GATE_CURRENT     0
