@@ -201,9 +201,13 @@ static int hello_check(struct tl_responder *r, uint64_t now_ns, const uint8_t *p
     return TL_REFUSED_FABRIC_TAG;
   h.gate = tl_trust_gate(r->self->trust, now_ns, h.p.flags & TL_HELLO_JOIN, h.p.psk_id);
   if (!h.gate) return TL_REFUSED_PSK_ID;
-  bool to_anyone = memcmp(h.p.responder_id, anyone, 16) == 0;
-  h.keys = to_anyone ? &h.gate->to_anyone : &h.gate->to_self;
-  h.responder_id = to_anyone ? anyone : r->self->identity->node_id;
+  h.responder_id = r->self->identity->node_id;
+  h.keys = &h.gate->to_self;
+  if (memcmp(h.p.responder_id, anyone, 16) == 0) {
+    h.responder_id = anyone;
+    h.keys = &h.gate->to_anyone;
+  }
+  if (memcmp(h.p.responder_id, h.responder_id, 16) != 0) return TL_REFUSED_MAC1; /* another's key */
   if (!tl_mac_is_valid((struct tl_bytes){h.keys->hello, 32}, packet, TL_HELLO_MAC1_AT, h.p.mac1))
     return TL_REFUSED_MAC1;
   *out = h;
