@@ -17,7 +17,8 @@
 #include "crypto/hash.h"
 #include "crypto/trust_internal.h"
 
-#define END_PREFIX "end "
+#define END_PREFIX     "end "
+#define LINE_BYTES_MAX 400 /* `self` has 361 */
 
 _Static_assert(sizeof END_PREFIX + TL_BASE64_SIZE(32) - 1 == TL_TRUST_END_BYTES, "end line");
 
@@ -132,10 +133,17 @@ void tl_trust_file_end(const uint8_t *text, size_t size, uint8_t out[TL_TRUST_EN
   TL_ASSERT(!w.failed && !tl_writer_left(&w));
 }
 
+/* No line but that of the list is longer than LINE_BYTES_MAX; seven are always there. */
+static size_t size_bound(const struct tl_trust_state *s) {
+  size_t lines = 7 + s->invitation_count + s->member_count + s->pin_count;
+  return lines * LINE_BYTES_MAX + TL_BASE64_SIZE(s->revocations_bytes);
+}
+
 int tl_trust_file_render(const struct tl_trust_state *state, uint8_t **out, size_t *out_size) {
-  uint8_t *text = malloc(TL_TRUST_BYTES_MAX);
+  size_t room = size_bound(state);
+  uint8_t *text = malloc(room);
   if (!text) return TULLE_E_NO_MEMORY;
-  struct tl_writer w = tl_writer_on(text, TL_TRUST_BYTES_MAX);
+  struct tl_writer w = tl_writer_on(text, room);
   put_state(&w, state);
   size_t size = tl_writer_size(&w);
   uint8_t *end = tl_write_room(&w, TL_TRUST_END_BYTES);

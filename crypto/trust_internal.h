@@ -4,10 +4,8 @@
 
 #include "crypto/trust.h"
 
-#define TL_TRUST_BYTES_MAX                                                                         \
-  (512u                                                                                            \
-   << 10) /* 1,024 members and a full revocation list take 290 KiB                            \
-                */
+/* Of the file: 1,024 members and a full revocation list take 290 KiB. */
+#define TL_TRUST_BYTES_MAX (512u << 10)
 
 #define GATE_CURRENT     0
 #define GATE_PREVIOUS    1

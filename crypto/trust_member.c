@@ -67,6 +67,7 @@ static void authority_forget(struct tl_trust *t) {
   t->authority = tl_authority_free(t->authority);
   d->remove(d->context, TL_AUTHORITY_FILE);
   d->remove(d->context, TL_AUTHORITY_FILE_NEW);
+  d->sync_directory(d->context);
 }
 
 int tl_trust_join(struct tl_trust *trust, const struct tl_identity *identity,

@@ -17,7 +17,8 @@
 #include "crypto/revocation.h"
 #include "crypto/trust_internal.h"
 
-#define TRUST_FILE_TMP "trust.tmp"
+#define TRUST_FILE_TMP         "trust.tmp"
+#define TRUST_FILE_BYTES_USUAL (32u << 10)
 
 /* ---- the file ---- */
 
@@ -37,18 +38,27 @@ static int file_write(const struct tl_disk *d, const uint8_t *data, size_t size,
   return r;
 }
 
-static int file_read(const struct tl_trust_config *config, const char *name,
-                     struct tl_trust_state **out) {
+static int file_read_within(const struct tl_trust_config *config, const char *name, size_t max,
+                            struct tl_trust_state **out) {
   const struct tl_disk *d = config->disk;
   size_t size;
-  uint8_t *data = malloc(TL_TRUST_BYTES_MAX);
+  uint8_t *data = malloc(max);
   if (!data) return TULLE_E_NO_MEMORY;
-  int r = d->read(d->context, name, data, TL_TRUST_BYTES_MAX, &size);
-  if (r == TULLE_E_TOO_BIG) r = TULLE_E_BAD_MESSAGE;
-  if (r == 0) r = tl_trust_file_parse(data, size, config->boot_id, out);
-  sodium_memzero(data, TL_TRUST_BYTES_MAX);
+  int r = d->read(d->context, name, data, max, &size);
+  if (r == 0) {
+    r = tl_trust_file_parse(data, size, config->boot_id, out);
+    sodium_memzero(data, size);
+  }
   free(data);
   return r;
+}
+
+/* Most fabrics are small. */
+static int file_read(const struct tl_trust_config *config, const char *name,
+                     struct tl_trust_state **out) {
+  int r = file_read_within(config, name, TRUST_FILE_BYTES_USUAL, out);
+  if (r == TULLE_E_TOO_BIG) r = file_read_within(config, name, TL_TRUST_BYTES_MAX, out);
+  return r == TULLE_E_TOO_BIG ? TULLE_E_BAD_MESSAGE : r;
 }
 
 /* ---- changes ---- */

@@ -135,11 +135,24 @@ static int memory_sync_directory(void *context) {
   return 0;
 }
 
+static struct tl_disk disk_of(struct disk_memory *memory) {
+  return (struct tl_disk){memory,        memory_read,   memory_write,         memory_link,
+                          memory_rename, memory_remove, memory_sync_directory};
+}
+
 void disk_memory_init(struct disk_memory *memory, struct tl_disk *out) {
   memset(memory, 0, sizeof *memory);
   for (size_t i = 0; i < DISK_MEMORY_NAMES; i++) memory->names[0].entries[i].inode = -1;
-  *out = (struct tl_disk){memory,        memory_read,   memory_write,         memory_link,
-                          memory_rename, memory_remove, memory_sync_directory};
+  *out = disk_of(memory);
+}
+
+void disk_memory_copy(const struct disk_memory *from, struct disk_memory *to, struct tl_disk *out) {
+  *to = *from;
+  for (size_t i = 0; i < DISK_MEMORY_INODES; i++) {
+    to->inodes[i] = (struct disk_memory_inode){0};
+    if (from->inodes[i].data) inode_fill(to, (int)i, from->inodes[i].data, from->inodes[i].size);
+  }
+  *out = disk_of(to);
 }
 
 void disk_memory_deinit(struct disk_memory *memory) {

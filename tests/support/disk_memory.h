@@ -45,6 +45,9 @@ struct disk_memory {
 void disk_memory_init(struct disk_memory *memory, struct tl_disk *out);
 void disk_memory_deinit(struct disk_memory *memory);
 
+/* The same directory once more, to try several futures of one moment. */
+void disk_memory_copy(const struct disk_memory *from, struct disk_memory *to, struct tl_disk *out);
+
 /* How many names have unsynced changes behind them: a cut can keep 0 to this many. */
 size_t disk_memory_unsynced(const struct disk_memory *memory);
 
