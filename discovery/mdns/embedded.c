@@ -96,11 +96,12 @@ static void *embedded_resolve(struct tl_engine *engine, uint32_t interface, cons
                               int family, void *cookie) {
   struct embedded *e = embedded_of(engine);
   struct resolver *r = calloc(1, sizeof *r);
+  AvahiProtocol protocol = tl_answer_protocol(family);
   if (!r) return NULL;
   *r = (struct resolver){.engine = e, .cookie = cookie, .family = family};
-  r->handle = avahi_s_service_resolver_new(e->server, (AvahiIfIndex)interface, AVAHI_PROTO_UNSPEC,
-                                           name, TL_RECORDS_SERVICE, TL_RECORDS_DOMAIN,
-                                           tl_answer_protocol(family), 0, on_resolve, r);
+  r->handle = avahi_s_service_resolver_new(e->server, (AvahiIfIndex)interface, protocol, name,
+                                           TL_RECORDS_SERVICE, TL_RECORDS_DOMAIN, protocol, 0,
+                                           on_resolve, r);
   if (r->handle) return r;
   free(r);
   return NULL;

@@ -7,8 +7,7 @@
 #   tl_wait_for log.A '^ready' 5     # until a line matches, or the test fails
 #
 # Everything is named after this process and goes away when the script ends, however it ends. A test that
-# cannot run exits with 77 and says why. An ordinary user gets the namespaces inside a user namespace of
-# his own, where the kernel allows that.
+# cannot run exits with 77 and says why.
 #
 # Names of namespaces are single capital letters. Functions that fail end the test with exit code 1.
 
@@ -54,16 +53,15 @@ tl_begin() {
   trap 'exit 1' INT TERM HUP
 }
 
-# Makes sure that namespaces can be made here: as root, or as root of a user namespace, in which the script
-# then starts again.
+# An ordinary user starts the script again as root of a user namespace of his own, if the kernel lets him.
+if [ "$(id -u)" -ne 0 ] && [ -z "${TL_NET_INSIDE-}" ] && unshare --user --map-root-user --net --mount true 2> /dev/null; then
+  TL_NET_INSIDE=1 exec unshare --user --map-root-user --net --mount "$0" "$@"
+fi
+
+# Makes sure that network namespaces can be made here, or ends the test with the reason.
 tl_net_need() {
   command -v ip > /dev/null || tl_skip "no ip command (package iproute2)"
-  if [ "$(id -u)" -ne 0 ]; then
-    [ -z "${TL_NET_INSIDE-}" ] || tl_skip "not root"
-    unshare --user --map-root-user --net --mount true 2> /dev/null ||
-      tl_skip "not root, and the kernel gives ordinary users no namespaces"
-    TL_NET_INSIDE=1 exec unshare --user --map-root-user --net --mount "$0" "$@"
-  fi
+  [ "$(id -u)" -eq 0 ] || tl_skip "not root, and the kernel gives ordinary users no namespaces"
   [ -z "${TL_NET_INSIDE-}" ] || mount -t tmpfs tmpfs /run 2> /dev/null || tl_skip "no tmpfs in a user namespace"
   tl_begin
   ip netns add "$(tl_ns probe)" 2> "$tl_temp/probe" || tl_skip "cannot make a network namespace: $(cat "$tl_temp/probe")"

@@ -8,6 +8,7 @@ for program in dbus-daemon avahi-daemon avahi-browse; do
   command -v $program > /dev/null || [ -x /usr/sbin/$program ] || tl_skip "no $program (packages dbus-daemon, avahi-daemon, avahi-utils)"
 done
 PATH=$PATH:/usr/sbin
+[ -z "${TL_NET_INSIDE-}" ] || tl_skip "not root: avahi-daemon wants a user of its own, which a user namespace has not"
 tl_net_make 2
 idA=$(tl_id 1) idB=$(tl_id 2)
 
@@ -72,6 +73,14 @@ grep -q "^=;eth0;IPv4;$idA;_tulle._udp;local;host-of-a.local;$(tl_net_address A)
 grep -q "^=;eth0;IPv4;$idB;_tulle._udp;local;$idB.local;$(tl_net_address B);9002;" "$tl_temp/browse" ||
   tl_fail "the daemon does not see B: $(cat "$tl_temp/browse")"
 tl_net_exec A avahi-browse -rtp _print._sub._tulle._udp | grep -q "^=;eth0;IPv4;$idA;" || tl_fail "the daemon knows no subtype"
+
+tl_say "two nodes of one daemon find each other"
+tl_peer A2 A 3
+tl_tell A2 publish 1
+tl_wait_for log.A2 "^< found $idA .* $(tl_net_address A):9001" 10
+tl_wait_for log.A "^< found $(tl_id 3) .* $(tl_net_address A):9003" 10
+tl_tell A2 quit
+tl_wait_for log.A "^< gone $(tl_id 3)" 10
 
 tl_say "an update and a capability through the daemon"
 tl_tell A publish 2 print scan
