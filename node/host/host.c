@@ -68,6 +68,11 @@ static void accept_one(struct tl_host *h, int fd) {
   h->stranger_count++;
 }
 
+void tl_host_admit(struct tl_host *h, int fd, uint64_t now) {
+  h->now = now;
+  accept_one(h, fd);
+}
+
 static void accept_rest(struct tl_host *h) {
   struct epoll_event e = {.data.ptr = &h->listen_watch};
   epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, h->listen_fd, &e);

@@ -28,6 +28,9 @@ int tl_host_new(struct tl_node *node, int listen_fd, struct tl_host **out_host);
 /* Ends all attachments. Accepts NULL; returns NULL. */
 struct tl_host *tl_host_free(struct tl_host *host, uint64_t now);
 
+/* A connection that stands already, as if it had been accepted. Taken. */
+void tl_host_admit(struct tl_host *host, int fd, uint64_t now);
+
 int tl_host_fd(const struct tl_host *host);
 
 /* When to dispatch though nothing polls readable; TL_NEVER: not before something does. */
