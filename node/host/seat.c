@@ -105,6 +105,7 @@ static void seat_drop_channel(struct tl_seat *s) {
   }
   tl_segment_unmap(&s->node_segment);
   tl_segment_unmap(&s->next_area);
+  tl_segment_unmap(&s->node_area);
   close_fd(&s->node_bell_fd);
 }
 
@@ -286,11 +287,63 @@ static int growth_mapped(struct tl_seat *s) {
   return 0;
 }
 
+/* ---- growing: the node ---- */
+
+/* A larger area for what the node writes: mapped, sealed, and its descriptor. */
+static int node_area_make(struct tl_segment *out, uint32_t bytes, int *out_fd) {
+  int fd, r = tl_segment_create(TL_SEGMENT_DATA, bytes, &fd);
+  if (r < 0) return r;
+  r = tl_segment_map(fd, TL_SEGMENT_DATA, TL_SEGMENT_WRITER, bytes, out);
+  if (r == 0) r = tl_segment_seal(fd);
+  if (r < 0) {
+    tl_segment_unmap(out);
+    close(fd);
+    return r;
+  }
+  *out_fd = fd;
+  return 0;
+}
+
+/* The traffic asks for it, and the program's account has it: otherwise the ring stays as it is. */
+static void node_grow(struct tl_seat *s) {
+  uint32_t bytes = tl_channel_wanted_bytes(s->channel);
+  struct tl_segment_offer o = {.data_bytes = bytes, .number = s->node_area_number + 1};
+  if (!bytes || s->node_area.data || s->is_growth_refused) return;
+  s->is_growth_refused =
+      tl_end_charge_growth(s->end, bytes) < 0 || node_area_make(&s->node_area, bytes, &o.fd) < 0;
+  if (s->is_growth_refused) return;
+  s->node_area_number++;
+  grown_send(s, &o, true);
+  close(o.fd);
+}
+
+/* Goes on in the new area as soon as there is room for the word that says so. */
+static void node_switch(struct tl_seat *s) {
+  int r = tl_channel_switch(s->channel, &s->node_area, s->node_area_number);
+  if (r == TL_FULL || r == TULLE_E_BUSY) return;
+  if (r < 0) {
+    s->is_broken = true;
+    return;
+  }
+  s->node_area = (struct tl_segment){0};
+  s->is_node_area_ready = false;
+}
+
+static int node_area_attached(struct tl_seat *s, uint32_t number) {
+  if (!s->channel || !s->node_area.data || s->is_node_area_ready || number != s->node_area_number)
+    return TULLE_E_PROTOCOL;
+  s->is_node_area_ready = true;
+  seat_touch(s);
+  return 0;
+}
+
+/* A program has mapped what its channel's other party will write. */
 int tl_seat_attached(struct tl_port *port, uint32_t channel, uint32_t segment) {
   struct tl_end *end = tl_program_end(port->program, channel);
   if (!end || end->state == TL_END_CLOSED) return 0;
   struct tl_seat *s = end->seat, *writer = s->other;
-  if (!writer) return s->channel ? TULLE_E_PROTOCOL : 0;
+  if (end->far) return node_area_attached(s, segment);
+  if (!writer) return 0;
   if (writer->growth != TL_GROWTH_ATTACHING || writer->data.number != segment)
     return TULLE_E_PROTOCOL;
   growth_finish(writer);
@@ -322,7 +375,8 @@ int tl_seat_write(struct tl_end *end, const struct tl_piece *piece) {
   struct tl_seat *s = end->seat;
   void *body;
   seat_touch(s);
-  int r = tl_ring_reserve(&s->channel->tx, piece->size, &body);
+  int r = tl_channel_reserve(s->channel, piece->size, &body);
+  if (piece->flags & TL_RECORD_MORE) s->channel->full_count++; /* it had to be cut */
   if (r == TL_FULL) {
     s->is_room_wanted = true;
     s->room_bytes = piece->size;
@@ -400,8 +454,9 @@ static bool take_pieces(struct tl_seat *s) {
     }
     if (r == TL_EMPTY) return false;
     if (r == TL_MORE || r == TULLE_E_NO_MEMORY) return true;
-    s->is_broken = r < 0;
-    if (r < 0 || tl_node_piece(s->end, s->port->host->now, &piece) == TL_FULL) return false;
+    if (r == 0) r = tl_node_piece(s->end, s->port->host->now, &piece);
+    if (r < 0) s->is_broken = true;
+    if (r != 0) return false;
     bytes += piece.size;
     if (seat_is_open(s)) tl_channel_release(s->channel);
   }
@@ -429,6 +484,8 @@ void tl_seat_settle(struct tl_seat *s) {
     return;
   }
   if (!seat_is_open(s)) return;
+  if (s->is_node_area_ready) node_switch(s);
+  node_grow(s);
   tl_channel_publish(s->channel);
   tl_channel_flush(s->channel);
   if (!s->has_more && !s->end->is_paused) s->has_more = tl_channel_arm(s->channel);

@@ -43,7 +43,11 @@ struct tl_seat {
   int node_bell_fd;
   struct tl_segment next_area; /* the program's granted data area, mapped, until its SWITCH comes */
   uint32_t next_area_number;
-  bool is_room_wanted; /* write() said TL_FULL to a body of `room_bytes` */
+  struct tl_segment node_area; /* the node's next data area; what is mapped is being granted */
+  uint32_t node_area_number;   /* the last one made */
+  bool is_node_area_ready;     /* the program has attached it */
+  bool is_growth_refused;      /* by the program's account: not asked again */
+  bool is_room_wanted;         /* write() said TL_FULL to a body of `room_bytes` */
   uint32_t room_bytes;
   bool is_broken;
   bool has_more; /* another turn is due without a ring of the bell */

@@ -246,6 +246,26 @@ static void channel_0_grows_as_well(void **state) {
   program_detach(&p);
 }
 
+/* Replies that do not fit a small ring make the node ask for a larger one. */
+static void the_node_grows_towards_a_program(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  char name[64];
+  attach(f, &p, "p");
+  for (int i = 0; i < 150; i++) {
+    snprintf(name, sizeof name, "a-service-with-a-name-of-some-length-%d", i);
+    assert_int_equal(program_call_text(&p, "register", "service", name), 0);
+  }
+  for (int i = 0; i < 20; i++) assert_int_equal(program_call(&p, "list", NULL, 0), 0);
+  assert_true(p.switches >= 1);
+  uint64_t charged = p.pump ? f->node->accounts.used.amount[TL_RESOURCE_MEMORY] : 0;
+  assert_true(charged > 16384);
+  program_send(&p, &(struct tl_control){.type = TL_CONTROL_ATTACHED, .segment = 1}); /* twice */
+  for (int i = 0; i < 5; i++) program_step(&p);
+  assert_true(p.is_hung_up);
+  program_detach(&p);
+}
+
 static void growth_without_room_is_refused(void **state) {
   struct fixture *f = *state;
   static struct program p;
@@ -580,6 +600,7 @@ int main(void) {
       TEST(an_introduction_leaves_nothing_with_the_node),
       TEST(a_writer_moves_to_a_larger_area),
       TEST(channel_0_grows_as_well),
+      TEST(the_node_grows_towards_a_program),
       TEST(growth_without_room_is_refused),
       TEST(garbage_on_the_socket),
       TEST(messages_out_of_place),

@@ -258,6 +258,12 @@ int program_end_call(struct program *p, uint64_t id, void *out, size_t out_max, 
   struct tl_message m;
   for (;;) {
     int r = tl_channel_peek(c, &m);
+    if (r == TL_RING_SWITCH) {
+      assert_int_equal(tl_channel_attach(c, &p->grown.map, p->grown.number), 0);
+      p->grown = (struct own_segment){0};
+      p->switches++;
+      continue;
+    }
     int status = r == 0 ? take_reply(c, id, &m) : 1;
     if (status <= 0) {
       if (out)

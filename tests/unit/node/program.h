@@ -46,6 +46,7 @@ struct program {
   struct tl_control last;
   uint64_t next_id;
   struct own_segment grown; /* the peer's last data area, mapped for reading */
+  size_t switches;          /* that it has followed on channel 0 */
   int seals;                /* adds these to every segment before it says `mapped` */
   bool keeps_silent;        /* does not answer `segment` with `mapped` */
   bool is_hung_up;
