@@ -38,12 +38,12 @@ static int read_all(int fd, struct tl_buffer *out) {
 }
 
 static int read_failed(const struct tl_command *c, const char *name, int r) {
-  char why[128] = "", limit[TL_HUMAN_SIZE];
-  if (r == TULLE_E_TOO_BIG)
-    snprintf(why, sizeof why, "a message holds at most %s",
-             tl_human_bytes(TL_MESSAGE_BYTES_MAX, limit));
-  int exit_code = tl_command_fail(c, r, why, NULL, "cannot send %s: %s", name, tulle_error_text(r));
-  return r == TULLE_E_TOO_BIG || r == TULLE_E_NO_MEMORY ? exit_code : TL_EXIT_USAGE;
+  char why[128], limit[TL_HUMAN_SIZE];
+  snprintf(why, sizeof why, "a message holds at most %s",
+           tl_human_bytes(TL_MESSAGE_BYTES_MAX, limit));
+  if (r == TULLE_E_TOO_BIG) return tl_command_fail(c, r, why, NULL, "%s is too large", name);
+  tl_command_fail(c, r, strerror(-r), NULL, "cannot read %s", name);
+  return TL_EXIT_USAGE;
 }
 
 /* The bytes of a file as one binary: its header is put in front once its size is known. */

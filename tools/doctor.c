@@ -233,7 +233,7 @@ static void check_status(struct doctor *d, struct tl_ask *a) {
   }
   struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
   find(d, LEVEL_OK, "node", NULL,
-       "'%s', pid %llu, up %s, fabric '%s', %llu programs, %llu services",
+       "'%s', pid %llu, up %s, fabric '%s', programs: %llu, services: %llu",
        tl_ask_text(&u, "node", node, sizeof node), (unsigned long long)tl_ask_uint(&u, "pid", 0),
        tl_human_duration(tl_ask_uint(&u, "uptime_ns", 0), age),
        tl_ask_text(&u, "fabric", fabric, sizeof fabric),

@@ -43,10 +43,10 @@ int tl_verb_wait(struct tl_command *c) {
     r = tulle_wait(t, name, deadline > now ? deadline - now : 0);
   }
   tulle_detach(t);
-  if (r == TULLE_E_DEADLINE)
-    snprintf(why, sizeof why, "waited for %s", tl_human_duration(c->timeout_ns, limit));
+  snprintf(why, sizeof why, "waited for %s", tl_human_duration(c->timeout_ns, limit));
   if (r == TULLE_E_DEADLINE)
     return tl_command_fail(c, r, why, "wait longer with --timeout", "nobody serves '%s'", name);
+  if (r == TULLE_E_NO_NODE) return tl_command_fail(c, r, why, NULL, "no node runs here");
   if (r)
     return tl_command_fail(c, r, NULL, NULL, "cannot wait for '%s': %s", name, tulle_error_text(r));
   if (c->json) printf("{\"service\":\"%s\"}\n", name);

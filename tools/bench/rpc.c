@@ -120,8 +120,8 @@ static int call_turn(struct bench *b, struct tl_bench_session *s, const struct b
                       .in_flight = k->in_flight,
                       .duration_ns = b->turn_ns,
                       .histogram = tl_histogram_new()};
-  int r = tl_session_place(s, k->placement);
-  if (!r) r = tl_session_turn(s, &t);
+  int r = tl_bench_place(s, k->placement);
+  if (!r) r = tl_bench_turn(s, &t);
   if (!r) figures_add(out, &t);
   tl_histogram_free(t.histogram);
   return r;
@@ -157,9 +157,9 @@ static int run_turns(struct bench *b, struct tl_bench_session *s, const struct b
   bool has_limit = !k->carrier || b->has_chain;
   int r = 0;
   for (int i = 0; i < TURNS && !r && !tl_bench_interrupted; i++) {
-    tl_session_pause(s, true);
+    tl_bench_pause(s, true);
     if (has_limit && limit_turn(b, k, &limit)) has_limit = false;
-    tl_session_pause(s, false);
+    tl_bench_pause(s, false);
     r = call_turn(b, s, k, &calls);
   }
   tl_placement_restore();
@@ -200,11 +200,11 @@ static int run_local(struct bench *b) {
   for (size_t i = 0; i < sizeof cases / sizeof *cases && !r; i++) {
     struct tl_bench_session s;
     if (cases[i].carrier || !is_wanted(b, &cases[i])) continue;
-    r = tl_session_open_local(b->command, cases[i].mode, &s);
+    r = tl_bench_open_local(b->command, cases[i].mode, &s);
     if (!r) r = run_case(b, &s, &cases[i]);
     if (!r && cases[i].in_flight == 1 && tl_command_has(b->command, "stages"))
       tl_stages_report(b->command, &s, b->local, cases[i].placement, cases[i].name);
-    tl_session_close(&s);
+    tl_bench_close(&s);
   }
   return r;
 }
@@ -212,7 +212,7 @@ static int run_local(struct bench *b) {
 static bool usage_of_echo(struct tl_bench_session *s, struct tl_usage *out) {
   struct tulle_result result;
   struct tulle_unpack u;
-  int r = tl_session_ask(s, "usage", &result, &u);
+  int r = tl_bench_ask(s, "usage", &result, &u);
   if (!r) {
     struct tulle_unpack at = tulle_unpack_key(&u, "wakes");
     out->wakes = tulle_unpack_uint(&at);
@@ -245,7 +245,7 @@ static int run_idle(struct bench *b) {
   struct tulle_channel *channels[IDLE_CHANNELS] = {0};
   struct tl_bench_session s;
   size_t count = 0;
-  int r = tl_session_open_local(b->command, "default", &s);
+  int r = tl_bench_open_local(b->command, "default", &s);
   if (!r) {
     double wakes = wakes_while_idle(&s);
     uint64_t bytes = usage_of_all(&s).shared_bytes;
@@ -259,7 +259,7 @@ static int run_idle(struct bench *b) {
                      (double)more_bytes / (double)count, IDLE_BYTES_MAX);
     while (count) tulle_channel_close(channels[--count]);
   }
-  tl_session_close(&s);
+  tl_bench_close(&s);
   return r;
 }
 
@@ -295,7 +295,7 @@ static void run_idle_link(struct bench *b, struct tl_bench_session *s) {
 static void find_chain(struct bench *b, struct tl_bench_session *s,
                        const struct tl_chain_place *place) {
   struct tl_address address;
-  if (!place->udp_port || tl_session_address(s, b->to, &address)) {
+  if (!place->udp_port || tl_bench_address(s, b->to, &address)) {
     tl_command_say(b->command,
                    "no limits beside the remote cases: the other node offers no far half");
     return;
@@ -308,19 +308,28 @@ static int run_remote(struct bench *b) {
   struct tl_bench_session s;
   struct tl_chain_place place;
   const char *carrier = NULL;
-  int r = tl_session_open_remote(b->command, b->to, &s, &place);
+  int r = tl_bench_open_remote(b->command, b->to, &s, &place);
   if (!r) find_chain(b, &s, &place);
   for (size_t i = 0; i < sizeof cases / sizeof *cases && !r; i++) {
     if (!cases[i].carrier || !is_wanted(b, &cases[i])) continue;
     if (!carrier || strcmp(carrier, cases[i].carrier))
-      r = tl_session_carrier(&s, b->to, carrier = cases[i].carrier);
+      r = tl_bench_carrier(&s, b->to, carrier = cases[i].carrier);
     if (!r) r = run_case(b, &s, &cases[i]);
     if (!r && cases[i].in_flight == 1 && tl_command_has(b->command, "stages"))
       tl_stages_report(b->command, &s, b->local, cases[i].placement, cases[i].name);
   }
-  if (s.node && carrier) tl_session_carrier(&s, b->to, "auto");
+  if (s.node && carrier) tl_bench_carrier(&s, b->to, "auto");
   if (!r && !b->filter && !tl_bench_interrupted) run_idle_link(b, &s);
-  tl_session_close(&s);
+  tl_bench_close(&s);
+  return r;
+}
+
+/* Before anything is measured: whether there is such a node, and whether it can take part. */
+static int look_for_node(struct bench *b) {
+  struct tl_bench_session s;
+  struct tl_chain_place place;
+  int r = tl_bench_open_remote(b->command, b->to, &s, &place);
+  tl_bench_close(&s);
   return r;
 }
 
@@ -363,6 +372,8 @@ static int run_all(struct bench *b) {
   if (r)
     return tl_command_fail(b->command, r, NULL, NULL, "cannot start the limits: %s",
                            tulle_error_text(r));
+  if (b->to) r = look_for_node(b);
+  if (r) return r;
   tl_report_note(b->command, "echo of %d bytes; each case and its limit in %d turns, %d ms in all",
                  TL_BENCH_PAYLOAD_BYTES, TURNS, (int)(b->turn_ns * TURNS / TL_MS));
   tl_report_begin(b->command);

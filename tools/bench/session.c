@@ -16,6 +16,7 @@
 #define START_NS (5 * TL_S)
 #define LINK_NS  (10 * TL_S)
 #define POLL_MS  100
+#define RETRY_NS (20 * TL_MS)
 
 extern char **environ;
 
@@ -47,16 +48,21 @@ static int spawn_echo(struct tl_bench_session *s) {
   return -r;
 }
 
+/* The echo program of another node is only just being started there: it is tried until then. */
 static int open_echo(struct tl_bench_session *s, const char *node) {
   struct tulle_target target = {.node = node, .timeout_ns = START_NS};
-  int r = tulle_channel_open(s->tulle, s->service, &target, &s->echo);
+  uint64_t deadline = tl_time_now() + START_NS;
+  int r;
+  while ((r = tulle_channel_open(s->tulle, s->service, &target, &s->echo)) == TULLE_E_NO_SERVICE &&
+         tl_time_now() < deadline && !tl_bench_interrupted)
+    nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
   return r ? tl_command_fail(s->command, r, NULL, NULL,
                              "cannot open a channel to the echo program: %s", tulle_error_text(r))
            : 0;
 }
 
-int tl_session_open_local(const struct tl_command *c, const char *mode,
-                          struct tl_bench_session *out) {
+int tl_bench_open_local(const struct tl_command *c, const char *mode,
+                        struct tl_bench_session *out) {
   int r = attach(c, mode, out);
   if (r) return r;
   r = spawn_echo(out);
@@ -83,8 +89,8 @@ static int ask_for_echo(struct tl_bench_session *s, const char *to) {
   return 0;
 }
 
-int tl_session_open_remote(const struct tl_command *c, const char *to, struct tl_bench_session *out,
-                           struct tl_chain_place *out_place) {
+int tl_bench_open_remote(const struct tl_command *c, const char *to, struct tl_bench_session *out,
+                         struct tl_chain_place *out_place) {
   struct tulle_result result;
   struct tulle_unpack u;
   *out_place = (struct tl_chain_place){0};
@@ -93,7 +99,7 @@ int tl_session_open_remote(const struct tl_command *c, const char *to, struct tl
   if (!r) r = ask_for_echo(out, to);
   if (!r) r = open_echo(out, to);
   if (r) return r;
-  if (!tl_session_ask(out, "info", &result, &u)) {
+  if (!tl_bench_ask(out, "info", &result, &u)) {
     struct tulle_unpack at = tulle_unpack_key(&u, "key");
     size_t size;
     const void *key = tulle_unpack_bytes(&at, &size);
@@ -107,8 +113,8 @@ int tl_session_open_remote(const struct tl_command *c, const char *to, struct tl
   return 0;
 }
 
-void tl_session_close(struct tl_bench_session *s) {
-  tl_session_pause(s, false);
+void tl_bench_close(struct tl_bench_session *s) {
+  tl_bench_pause(s, false);
   tl_placement_restore();
   s->echo = tulle_channel_close(s->echo);
   s->node = tulle_channel_close(s->node);
@@ -122,15 +128,15 @@ void tl_session_close(struct tl_bench_session *s) {
 
 /* ---- asking ---- */
 
-int tl_session_ask(struct tl_bench_session *s, const char *procedure, struct tulle_result *result,
-                   struct tulle_unpack *out) {
+int tl_bench_ask(struct tl_bench_session *s, const char *procedure, struct tulle_result *result,
+                 struct tulle_unpack *out) {
   *result = (struct tulle_result){0};
   int r = tulle_call(s->echo, procedure, NULL, 0, s->command->timeout_ns, result);
   *out = tulle_unpack_on(result->data, result->size);
   return r;
 }
 
-int tl_session_carrier(struct tl_bench_session *s, const char *to, const char *carrier) {
+int tl_bench_carrier(struct tl_bench_session *s, const char *to, const char *carrier) {
   unsigned char bytes[256];
   struct tulle_pack args = tulle_pack_on(bytes, sizeof bytes);
   struct tl_ask ask = {s->command, s->tulle, s->node};
@@ -142,12 +148,21 @@ int tl_session_carrier(struct tl_bench_session *s, const char *to, const char *c
   tulle_pack_text(&args, to);
   tulle_pack_text(&args, "carrier");
   tulle_pack_text(&args, carrier);
-  int r = tl_ask(&ask, what, "link_carrier", &args, LINK_NS, &result);
-  if (!r) tulle_result_clear(&result);
-  return r;
+  int r = tl_ask(&ask, what, "link_carrier", &args, s->command->timeout_ns, &result);
+  if (r) return r;
+  tulle_result_clear(&result);
+  if (!strcmp(carrier, "auto")) return 0;
+  uint64_t deadline = tl_time_now() + LINK_NS;
+  while (strcmp(tulle_channel_path(s->echo), carrier)) {
+    if (tl_time_now() > deadline || tl_bench_interrupted)
+      return tl_command_fail(s->command, TULLE_E_UNREACHABLE, NULL, NULL,
+                             "the link does not come to use %s", carrier);
+    nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
+  }
+  return 0;
 }
 
-int tl_session_address(struct tl_bench_session *s, const char *to, struct tl_address *out) {
+int tl_bench_address(struct tl_bench_session *s, const char *to, struct tl_address *out) {
   struct tulle_result result = {0};
   char node[TL_NODE_NAME_BYTES_MAX + 1], remote[TL_ADDRESS_TEXT_SIZE];
   int r = tulle_call(s->node, "links", NULL, 0, s->command->timeout_ns, &result);
@@ -184,7 +199,7 @@ static int place_far(struct tl_bench_session *s, enum tl_placement placement) {
 }
 
 /* Between machines each node stands beside its program; on one machine no call passes the node. */
-int tl_session_place(struct tl_bench_session *s, enum tl_placement placement) {
+int tl_bench_place(struct tl_bench_session *s, enum tl_placement placement) {
   int cpu = tl_placement_cpu(placement, 0);
   int r = tl_placement_pin(0, cpu);
   if (!r && s->is_remote) r = tl_placement_pin(s->node_pid, cpu);
@@ -193,7 +208,7 @@ int tl_session_place(struct tl_bench_session *s, enum tl_placement placement) {
   return r;
 }
 
-void tl_session_pause(struct tl_bench_session *s, bool is_paused) {
+void tl_bench_pause(struct tl_bench_session *s, bool is_paused) {
   if (s->echo_pid) kill(s->echo_pid, is_paused ? SIGSTOP : SIGCONT);
 }
 
@@ -318,6 +333,6 @@ static int measure_flight(struct tl_bench_session *s, struct tl_turn *t) {
   return f.error;
 }
 
-int tl_session_turn(struct tl_bench_session *s, struct tl_turn *t) {
+int tl_bench_turn(struct tl_bench_session *s, struct tl_turn *t) {
   return t->in_flight > 1 ? measure_flight(s, t) : measure_single(s, t);
 }

@@ -26,33 +26,32 @@ struct tl_bench_session {
 
 /* Starts an echo program here. 0, or the exit code after a complaint; close it in both cases. `mode`: spin, sleep,
  * default. */
-int tl_session_open_local(const struct tl_command *c, const char *mode,
-                          struct tl_bench_session *out);
+int tl_bench_open_local(const struct tl_command *c, const char *mode, struct tl_bench_session *out);
 
 /* Has node `to` start one there. `out_place` is zero where it has no far half of the limits. */
-int tl_session_open_remote(const struct tl_command *c, const char *to, struct tl_bench_session *out,
-                           struct tl_chain_place *out_place);
+int tl_bench_open_remote(const struct tl_command *c, const char *to, struct tl_bench_session *out,
+                         struct tl_chain_place *out_place);
 
-void tl_session_close(struct tl_bench_session *s);
+void tl_bench_close(struct tl_bench_session *s);
 
 /* Calls a procedure of the echo program that takes nothing, and yields a cursor on its result. 0 or an error; `result` is
  * to be cleared in both cases. */
-int tl_session_ask(struct tl_bench_session *s, const char *procedure, struct tulle_result *result,
-                   struct tulle_unpack *out);
+int tl_bench_ask(struct tl_bench_session *s, const char *procedure, struct tulle_result *result,
+                 struct tulle_unpack *out);
 
-/* Makes the link to node `to` travel over `carrier` ("auto" gives the choice back). 0, or the exit code after a complaint. */
-int tl_session_carrier(struct tl_bench_session *s, const char *to, const char *carrier);
+/* Makes the link to node `to` travel over `carrier` ("auto" gives the choice back) and waits until it does. 0, or the exit code after a complaint. */
+int tl_bench_carrier(struct tl_bench_session *s, const char *to, const char *carrier);
 
 /* Where the link to node `to` leads. 0, TULLE_E_NOT_FOUND. */
-int tl_session_address(struct tl_bench_session *s, const char *to, struct tl_address *out);
+int tl_bench_address(struct tl_bench_session *s, const char *to, struct tl_address *out);
 
 /* Puts both programs and both nodes where they belong. 0 or an error. */
-int tl_session_place(struct tl_bench_session *s, enum tl_placement placement);
+int tl_bench_place(struct tl_bench_session *s, enum tl_placement placement);
 
 /* A local echo program that spins would take a processor from its limit's turn: it is stopped for that long. */
-void tl_session_pause(struct tl_bench_session *s, bool is_paused);
+void tl_bench_pause(struct tl_bench_session *s, bool is_paused);
 
 /* Measures calls of the echo. 0 or an error. */
-int tl_session_turn(struct tl_bench_session *s, struct tl_turn *t);
+int tl_bench_turn(struct tl_bench_session *s, struct tl_turn *t);
 
 #endif

@@ -268,16 +268,16 @@ void tl_stages_report(const struct tl_command *c, struct tl_bench_session *s,
                       struct tl_limit_local *limit, enum tl_placement placement, const char *name) {
   struct stages stages = {0};
   double hops = s->is_remote ? 4 : 2, wakes = s->is_remote ? 6 : 2;
-  if (tl_session_place(s, placement) || !measure_timeline(s, &stages.line)) return;
+  if (tl_bench_place(s, placement) || !measure_timeline(s, &stages.line)) return;
   measure_codec(&stages);
   measure_ring(&stages, hops);
   if (s->is_remote) {
     measure_seal(&stages);
     measure_socket(&stages);
   }
-  tl_session_pause(s, true);
+  tl_bench_pause(s, true);
   measure_wake(&stages, limit, placement, wakes);
-  tl_session_pause(s, false);
+  tl_bench_pause(s, false);
   if (c->json)
     print_json(&stages, name, placement);
   else
