@@ -1,3 +1,7 @@
+/*
+ * The TXT record. Values are text in a byte format, so each is copied with a zero before it is
+ * parsed; a zero inside is refused, or the rest of the string would be overlooked.
+ */
 #include "discovery/advert.h"
 
 #include <inttypes.h>

@@ -1,3 +1,7 @@
+/*
+ * The program is looked for beside the running one first, so that a build folder and an
+ * installation each use their own.
+ */
 #include "discovery/child.h"
 
 #include <limits.h>

@@ -1,3 +1,7 @@
+/*
+ * Sixteen places in an array and the times of the last ten beginnings in a ring: the budget is
+ * small enough that walking through it is the simplest thing that is also fast.
+ */
 #include "discovery/dials.h"
 
 #include <string.h>

@@ -106,8 +106,7 @@ struct tl_discovery_entry {
   uint64_t next_dial_at; /* TL_NEVER: not to be dialled, or being dialled */
   unsigned failures;     /* dials since the last success */
   size_t address_count;
-  struct tl_address
-      addresses[TL_DISCOVERY_ADDRESSES_MAX]; /* the one that worked last stands first */
+  struct tl_address addresses[TL_DISCOVERY_ADDRESSES_MAX]; /* first the one that worked last */
 };
 
 enum tl_discovery_engine {
@@ -185,13 +184,12 @@ void tl_discovery_child_stopped(struct tl_discovery *d, uint64_t now, const char
  * line. */
 void tl_discovery_push_bytes(struct tl_discovery *d, uint64_t now, const void *bytes, size_t size);
 
-/* Fills `buffer` with whole lines for the child and returns how many bytes there are; 0: nothing to
- * say. `size` is at least 512. What was returned counts as sent: keep it until the socket took it.
- */
+/* Fills `buffer` with whole lines for the child and returns how many bytes there are; 0: nothing
+ * to say. `size` is at least 512. What was returned counts as said: keep it until the socket took
+ * it. */
 size_t tl_discovery_poll_bytes(struct tl_discovery *d, void *buffer, size_t size);
 
-/* When to call poll_dial() and wants_child() again, or TL_NEVER. A time that has passed means now.
- */
+/* When to call poll_dial() and wants_child() again, or TL_NEVER. A time in the past means now. */
 uint64_t tl_discovery_deadline(struct tl_discovery *d);
 
 /* Listing: start with *cursor = 0; returns 0 and a row, or TL_END. No other call meanwhile. */

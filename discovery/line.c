@@ -1,3 +1,8 @@
+/*
+ * One table of words and two switches over the kinds of lines, one that writes and one that reads,
+ * so that a kind cannot be added to one of them alone. Readers and writers of words remember a
+ * failure, like the byte cursors of core/bytes.h, and are asked once.
+ */
 #include "discovery/line.h"
 
 #include <inttypes.h>

@@ -1,3 +1,8 @@
+/*
+ * Sources are kept twice on purpose: for the peer as a time until which the source vouches for it,
+ * for each address as a bit. Taking a source away clears its bits, and an address without bits is
+ * gone.
+ */
 #include "discovery/peer.h"
 
 #include <string.h>

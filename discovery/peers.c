@@ -1,3 +1,15 @@
+/*
+ * Everything that changes the table marks the deadline as stale; it is worked out anew, by a walk
+ * through all peers, when it is asked for. So a burst of facts costs one walk, and poll_dial()
+ * costs nothing before its time.
+ *
+ * Whom to dial is one walk, too: of all that is due and may be dialled within the budget
+ * (dials.h), known peers go before strangers, and then who has been due longest. An address to
+ * which a dial is under way is passed over, whoever it belongs to.
+ *
+ * A dial is found again by its id and address, because the peer that it was begun for may have
+ * been forgotten, or an address without an id may have got one, before it ends.
+ */
 #include "discovery/peers.h"
 
 #include <stdlib.h>

@@ -10,8 +10,8 @@
  * they have been due. Adverts of another fabric are kept for listings and never dialled.
  *
  *   timers: what mDNS and peers say holds 15 min (the child says it again every 5), after a restart
- * of the child 60 s; a peer is remembered 15 min after its link ended; a dial has 4 s for a
- *           stranger, 30 s for a known peer; a link counts as a success after 10 s
+ *           of the child 60 s; a peer is remembered 15 min after its link ended; a dial has 4 s for
+ *           a stranger, 30 s for a known peer; a link counts as a success after 10 s
  */
 #ifndef TL_DISCOVERY_PEERS_H
 #define TL_DISCOVERY_PEERS_H
@@ -24,14 +24,12 @@
 #include "discovery/discovery.h"
 #include "discovery/round.h"
 
-#define TL_PEERS_HOLD_NS     (900 * TL_S)
-#define TL_PEERS_CONFIRM_NS  (60 * TL_S)
-#define TL_PEERS_LINK_MIN_NS (10 * TL_S)
-#define TL_PEERS_DIAL_STRANGER_NS                                                                  \
-  (4 * TL_S)                               /* three round trips at 30 % loss in nearly all cases */
-#define TL_PEERS_DIAL_KNOWN_NS (30 * TL_S) /* as long as a handshake repeats its messages */
-#define TL_PEERS_YIELD_NS                                                                          \
-  (150 * TL_MS) /* the smaller id dials first; its handshake would win anyway */
+#define TL_PEERS_HOLD_NS          (900 * TL_S)
+#define TL_PEERS_CONFIRM_NS       (60 * TL_S)
+#define TL_PEERS_LINK_MIN_NS      (10 * TL_S)
+#define TL_PEERS_DIAL_STRANGER_NS (4 * TL_S)    /* enough for a handshake at 30 % loss */
+#define TL_PEERS_DIAL_KNOWN_NS    (30 * TL_S)   /* as long as a handshake repeats its messages */
+#define TL_PEERS_YIELD_NS         (150 * TL_MS) /* how long the larger id waits for the smaller */
 
 struct tl_static {
   struct tl_address address;
@@ -67,8 +65,7 @@ void tl_peers_deinit(struct tl_peers *ps);
 /* From then on adverts with another tag are foreign. */
 void tl_peers_set_tag(struct tl_peers *ps, const uint8_t tag[TL_DISCOVERY_TAG_SIZE]);
 
-/* From the child. Facts about ourselves, and addresses that nobody can be dialled at, are ignored.
- */
+/* From the child. Facts about ourselves, and addresses that nobody has, are ignored. */
 void tl_peers_found(struct tl_peers *ps, uint64_t now, const struct tl_advert *advert,
                     const struct tl_address *address);
 void tl_peers_lost(struct tl_peers *ps, uint64_t now, const uint8_t *id,

@@ -2,10 +2,10 @@
  * The rhythm in which one peer is dialled.
  *
  * A round tries the peer's addresses in order: the next one starts 250 ms after the last, or at
- * once when that one failed, with at most two under way. When all have failed the round is over and
- * the next one waits: 1 s, 2 s, 4 s ... with up to half as much jitter on top, never more than 60
- * s. News about the peer (a new address, a new boot) shortens that wait, but rounds begin at least
- * a second apart.
+ * once when that one failed, with at most two under way. When all have failed the round is over
+ * and the next one waits: 1 s, 2 s, 4 s ... with up to half as much jitter on top, never more than
+ * 60 s. News about the peer (a new address, a new boot) shortens that wait, but rounds begin at
+ * least a second apart.
  *
  *   timers: TL_ROUND_STAGGER_NS between addresses; TL_ROUND_BACKOFF_*_NS between rounds
  */
@@ -45,8 +45,8 @@ void tl_round_fail(struct tl_round *r, size_t count, uint64_t now, uint64_t rand
 /* A dial ended without a verdict: the round starts anew after `delay_ns` once none is under way. */
 void tl_round_cancel(struct tl_round *r, uint64_t now, uint64_t delay_ns);
 
-/* The peer is reached: its dials are over. That it counts as a success is not yet said: the failures
- * stay until the link has lasted. */
+/* The peer is reached: its dials are over. That it counts as a success is not yet said: the
+ * failures stay until the link has lasted. */
 void tl_round_settle(struct tl_round *r, uint64_t now, uint64_t delay_ns);
 
 /* The link lasted. The next round, when one is needed, is due after `delay_ns`. */

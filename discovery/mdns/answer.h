@@ -8,8 +8,8 @@
 
 #include "discovery/mdns/engine.h"
 
-/* Addresses of a family are asked for over that family: avahi-daemon tells no IPv4 address over IPv6, and a resolver
- * that may use both stays with the one that answered first. */
+/* Addresses of a family are asked for over that family: avahi-daemon tells no IPv4 address over
+ * IPv6, and a resolver that may use both stays with the one that answered first. */
 AvahiProtocol tl_answer_protocol(int family);
 AvahiAddress tl_answer_to_avahi(const struct tl_address *address);
 

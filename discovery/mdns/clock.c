@@ -1,9 +1,10 @@
 /*
- * A steady clock for avahi, which reads the wall clock for every timer: after a step back by an hour it
- * answers no query for an hour (avahi/avahi#231).
+ * A steady clock for avahi, which reads the wall clock for every timer: after a step back by an
+ * hour it answers no query for an hour (avahi/avahi#231).
  *
- * This program's gettimeofday() takes the place of libc's for every library in the process. It returns
- * the time since boot, shifted so that it looks like a date; nobody in here needs the true one.
+ * This program's gettimeofday() takes the place of libc's for every library in the process. It
+ * returns the time since boot, shifted so that it looks like a date; nobody in here needs the true
+ * one.
  */
 #include <sys/time.h>
 #include <time.h>

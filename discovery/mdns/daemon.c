@@ -1,3 +1,11 @@
+/*
+ * avahi-daemon over D-Bus. Calls to it block this process, which is nobody's but the network's;
+ * the node never waits for it.
+ *
+ * avahi's callbacks only note what happened and start the timer, at once; everything that frees or
+ * makes a client happens in the timer, outside of all callbacks. The base records and the subtypes
+ * are two groups, changed without touching each other (embedded.c says why).
+ */
 #include "discovery/mdns/daemon.h"
 
 #include <avahi-client/client.h>
@@ -278,7 +286,8 @@ static void client_running(struct tl_daemon *d, AvahiClient *client) {
            host ? host : "an unnamed host");
 }
 
-/* While the daemon looks for another host name its old one must not be pointed to: the engine is closed meanwhile. */
+/* While the daemon looks for another host name its old one must not be pointed to: the engine is
+ * closed meanwhile. */
 static void on_client(AvahiClient *client, AvahiClientState state, void *userdata) {
   struct tl_daemon *d = userdata;
   d->client = client; /* it may call back before avahi_client_new() returns */

@@ -1,12 +1,13 @@
 /*
- * The engine that is avahi-daemon, over D-Bus, and the hope for one: the object lives whether or not a bus
- * and a daemon are there, and says when that changes.
+ * The engine that is avahi-daemon, over D-Bus, and the hope for one: the object lives whether or
+ * not a bus and a daemon are there, and says when that changes.
  *
- * A bus without the daemon is waited on; a bus that is not there is tried every 5 s. When the daemon dies
- * or restarts, the connection and all that hangs on it are dead; a new one is made a second later.
+ * A bus without the daemon is waited on; a bus that is not there is tried every 5 s. When the
+ * daemon dies or restarts, the connection and all that hangs on it are dead; a new one is made a
+ * second later.
  *
- * A daemon that was asked and refused (publishing switched off), or whose clock was set back (it answers
- * nothing until the clock catches up), is distrusted until it restarts.
+ * A daemon that was asked and refused (publishing switched off), or whose clock was set back (it
+ * answers nothing until the clock catches up), is distrusted until it restarts.
  */
 #ifndef TL_DISCOVERY_MDNS_DAEMON_H
 #define TL_DISCOVERY_MDNS_DAEMON_H
@@ -18,8 +19,9 @@
 
 struct tl_daemon;
 
-/* `changed` is called from the loop, never from inside a call made here. When it is called and the daemon is no longer
- * usable, the engine must be closed before `changed` returns. TULLE_E_NO_MEMORY. */
+/* `changed` is called from the loop, never from inside a call made here. When it is called and the
+ * daemon is no longer usable, the engine must be closed before `changed` returns.
+ * TULLE_E_NO_MEMORY. */
 int tl_daemon_new(const AvahiPoll *poll, uv_loop_t *loop, const char *only,
                   void (*changed)(void *context), void *context, struct tl_daemon **out_daemon);
 

@@ -1,6 +1,7 @@
 /*
- * Three groups of records: the base (service, instance, TXT), the subtypes, and our own addresses, each
- * changed without touching the others, because a record that is taken away is said goodbye to.
+ * Three groups of records: the base (service, instance, TXT), the subtypes, and our own addresses,
+ * each changed without touching the others, because a record that is taken away is said goodbye
+ * to.
  *
  * Nothing is probed (records.h says why), and avahi publishes nothing of its own: no host name, no
  * workstation, no wide-area look-ups.

@@ -12,11 +12,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define MEMORY_BYTES_MAX (256ul << 20)
+#define MEMORY_BYTES_MAX (128ul << 20)
 #define DESCRIPTORS_MAX  4096 /* a watch of avahi takes two */
 #define NICENESS         10
 
-/* The sanitizers reserve terabytes of addresses and look for leaks from a thread that traces the others. */
+/* The sanitizers reserve terabytes of addresses and look for leaks from a thread that traces the
+ * others. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED 1
 #elif defined(__has_feature)
@@ -38,8 +39,8 @@ static void close_others(int fd) {
   (void)close_range((unsigned)fd + 1, ~0u, 0);
 }
 
-/* Users that cannot be become (no such mapping in this user namespace) leave us as we are: that root is not the real
- * one. */
+/* Users that cannot be become (no such mapping in this user namespace) leave us as we are: that
+ * root is not the real one. */
 static int leave_root(void) {
   if (geteuid() != 0) return 0;
   const struct passwd *user = getpwnam("tulle");
@@ -70,8 +71,8 @@ static int leave_root(void) {
   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1),                                             \
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
-/* A list of what is refused, not of what is allowed: libc, libdbus and avahi differ between systems in what they call,
- * and nothing that they need is here. */
+/* A list of what is refused, not of what is allowed: libc, libdbus and avahi differ between
+ * systems in what they call, and nothing that they need is here. */
 static void refuse_calls(void) {
   struct sock_filter code[] = {
     LOAD(arch),

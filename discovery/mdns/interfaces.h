@@ -1,8 +1,8 @@
 /*
  * The network interfaces that can be used, with their addresses, and the news that they changed.
  *
- * Usable is what is up, has an address and can multicast. `lo` counts only where nothing else is usable, or
- * when it was asked for by name.
+ * Usable is what is up, has an address and can multicast. `lo` counts only where nothing else is
+ * usable, or when it was asked for by name.
  */
 #ifndef TL_DISCOVERY_MDNS_INTERFACES_H
 #define TL_DISCOVERY_MDNS_INTERFACES_H
@@ -26,8 +26,8 @@ struct tl_interfaces {
   bool is_lo_only; /* what there is, is lo */
 };
 
-/* Reads what is usable now; `only` is the name of the one interface to use, or NULL. Sorted, so that two readings can be
- * compared. */
+/* Reads what is usable now; `only` is the name of the one interface to use, or NULL. Sorted, so
+ * that two readings can be compared. */
 void tl_interfaces_read(const char *only, struct tl_interfaces *out);
 bool tl_interfaces_is_equal(const struct tl_interfaces *a, const struct tl_interfaces *b);
 

@@ -1,14 +1,14 @@
 /*
  * tulle-mdns: the helper that speaks mDNS for one node.
  *
- * It holds no key and decides nothing: it announces what its node tells it and tells its node what it
- * hears, in lines over one socket (docs/discovery.md). It is a program of its own because whatever parses
- * packets of the whole neighbourhood must have nothing worth stealing, and because avahi gets a clock of
- * its own here (clock.c).
+ * It holds no key and decides nothing: it announces what its node tells it and tells its node what
+ * it hears, in lines over one socket (docs/discovery.md). It is a program of its own because
+ * whatever parses packets of the whole neighbourhood must have nothing worth stealing, and because
+ * avahi gets a clock of its own here (clock.c).
  *
  * This file only wires: arguments, the loop, the socket to the node, and one timer.
  *
- *   timers: REPEAT_NS, after which everything known is told once more; and the end of orphaned sights
+ *   timers: REPEAT_NS, after which everything known is told once more, and those of the sights
  */
 #include <avahi-core/log.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /*
  * The child's end of the socket to its node: lines in, lines out.
  *
- * Lines out are fetched from their maker when the socket has room, so a node that does not read makes
- * nothing grow here.
+ * Lines out are fetched from their maker when the socket has room, so a node that does not read
+ * makes nothing grow here.
  */
 #ifndef TL_DISCOVERY_MDNS_PIPE_H
 #define TL_DISCOVERY_MDNS_PIPE_H

@@ -7,10 +7,12 @@
  *   <id>._tulle._udp.local         SRV  0 0 port host                unique
  *   <id>._tulle._udp.local         TXT  discovery/advert.h           unique
  *
- * Unique names hold the node's id, which is the hash of its key, so nobody is asked (probed) whether a
- * name is free: that saves three quarters of a second, and only a cloned key could answer.
+ * Unique names hold the node's id, which is the hash of its key, so nobody is asked (probed)
+ * whether a name is free: that saves three quarters of a second, and only a cloned key could
+ * answer.
  *
- * A name in record data is a row of labels, each one length byte and its bytes, ended by a zero byte.
+ * A name in record data is a row of labels, each one length byte and its bytes, ended by a zero
+ * byte.
  */
 #ifndef TL_DISCOVERY_MDNS_RECORDS_H
 #define TL_DISCOVERY_MDNS_RECORDS_H
@@ -55,15 +57,16 @@ struct tl_record {
 
 #define TL_RECORDS_BASE 4
 
-/* The four records that every node has. `host` is a dotted name in which `\.`, `\\` and `\ddd` are escapes.
- * TULLE_E_INVALID: it is no name. */
+/* The four records that every node has. `host` is a dotted name in which `\.`, `\\` and `\ddd` are
+ * escapes. TULLE_E_INVALID: it is no name. */
 int tl_records_base(const struct tl_publication *p, const char *host,
                     struct tl_record out_records[TL_RECORDS_BASE]);
 
 /* The subtype record of label `index`. */
 void tl_records_label(const struct tl_publication *p, size_t index, struct tl_record *out_record);
 
-/* Encodes a dotted name; its size, or TULLE_E_INVALID: an empty or too long label, a bad escape, over 255 bytes. */
+/* Encodes a dotted name; its size, or TULLE_E_INVALID: an empty or too long label, a bad escape,
+ * over 255 bytes. */
 int tl_records_name(const char *name, uint8_t out[TL_RECORD_NAME_SIZE]);
 
 #endif

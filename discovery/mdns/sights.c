@@ -1,3 +1,7 @@
+/*
+ * tl_sights_poll() finds what to tell by comparing `now` with `told` in each slot, and forgets a
+ * sight when nothing is left on either side. A flag says whether a walk is worth it at all.
+ */
 #include "discovery/mdns/sights.h"
 
 #include <stdlib.h>
@@ -140,8 +144,8 @@ static uint64_t overlap_expire(struct tl_sights *s, struct tl_sight *sight, uint
                              : TL_NEVER;
   if (at > now || !boots_overlap(sight, both)) return at;
   clone_note(s, sight, both[0], both[1]);
-  sight->overlap_since = tl_time_add(now, TL_SIGHTS_ALARM_NS);
-  return sight->overlap_since;
+  sight->overlap_since = tl_time_add(now, TL_SIGHTS_ALARM_NS); /* the next alarm, if it goes on */
+  return tl_time_add(sight->overlap_since, TL_SIGHTS_OVERLAP_NS);
 }
 
 void tl_sights_resolved(struct tl_sights *s, struct tl_sight *sight, int family,
@@ -248,8 +252,8 @@ static int take_back(struct tl_sights *s, struct tl_sight *sight, struct tl_sigh
   return 0;
 }
 
-/* The next line of one slot, or TL_EMPTY. A new address is told before the old one is taken back, so that the node never
- * loses a peer that only moved. */
+/* The next line of one slot, or TL_EMPTY. A new address is told before the old one is taken back,
+ * so that the node never loses a peer that only moved. */
 static int slot_poll(struct tl_sights *s, struct tl_sight *sight, struct tl_sight_slot *slot,
                      struct tl_line *out) {
   bool is_same = slot->now.is_there && slot->told.is_there &&

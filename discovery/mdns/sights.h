@@ -1,19 +1,21 @@
 /*
  * What was seen on the network, and what the node has been told of it.
  *
- * A sight is one node as one interface sees it: the same node may be seen over several. It has a slot for
- * each address family, because a resolver of avahi gives one address of one family. A slot holds what is
- * true now and what the node was told last; tl_sights_poll() walks the differences and turns them into
- * lines. So nothing is queued, nothing can overflow, and a slow node is told the newest state only.
+ * A sight is one node as one interface sees it: the same node may be seen over several. It has a
+ * slot for each address family, because a resolver of avahi gives one address of one family. A
+ * slot holds what is true now and what the node was told last; tl_sights_poll() walks the
+ * differences and turns them into lines. So nothing is queued, nothing can overflow, and a slow
+ * node is told the newest state only.
  *
- * When one engine follows another, all sights are orphaned: they stay as they are for ten seconds, in
- * which the new engine will see again what is still there, and the node notices nothing.
+ * When one engine follows another, all sights are orphaned: they stay as they are for ten seconds,
+ * in which the new engine will see again what is still there, and the node notices nothing.
  *
- * Two machines with one key show as two boot numbers under one id: both there at once for longer than
- * the second for which an old record outlives its successor, or one that comes back after another had
- * followed it. A restart changes the number once and never goes back.
+ * Two machines with one key show as two boot numbers under one id: both there at once for longer
+ * than the second for which an old record outlives its successor, or one that comes back after
+ * another had followed it. A restart changes the number once and never goes back.
  *
- *   timers: TL_SIGHTS_ORPHAN_NS, TL_SIGHTS_OVERLAP_NS, TL_SIGHTS_ALARM_NS; repeating everything is the caller's timer
+ *   timers: TL_SIGHTS_ORPHAN_NS, TL_SIGHTS_OVERLAP_NS, TL_SIGHTS_ALARM_NS; repeating everything is
+ *           the caller's timer
  */
 #ifndef TL_DISCOVERY_MDNS_SIGHTS_H
 #define TL_DISCOVERY_MDNS_SIGHTS_H
@@ -49,8 +51,6 @@ struct tl_sight_slot {
   bool has_old;    /* `old` was told and is to be taken back */
   bool has_failed; /* its resolver has given up for now */
   struct tl_address old;
-  unsigned
-      boot_returns; /* changes back to the boot before, each within a minute of the last change */
 };
 
 struct tl_sight {
@@ -86,12 +86,13 @@ struct tl_sights {
 void tl_sights_init(struct tl_sights *s);
 void tl_sights_deinit(struct tl_sights *s);
 
-/* The node `id` is there, says `protocol` (0 or 1) on `interface`. NULL: no room, which is remembered. */
+/* The node `id` is there, says `protocol` (0 or 1) on `interface`. NULL: no room, which is
+ * remembered. */
 struct tl_sight *tl_sights_seen(struct tl_sights *s, const uint8_t id[TL_DISCOVERY_ID_SIZE],
                                 uint32_t interface, unsigned protocol);
 
-/* It says so no more. The sight, if that was the last one to say so: its resolvers are to be closed, then
- * tl_sights_clear() is to be called. NULL otherwise. */
+/* It says so no more. The sight, if that was the last one to say so: its resolvers are to be
+ * closed, then tl_sights_clear() is to be called. NULL otherwise. */
 struct tl_sight *tl_sights_unseen(struct tl_sights *s, const uint8_t id[TL_DISCOVERY_ID_SIZE],
                                   uint32_t interface, unsigned protocol);
 void tl_sights_clear(struct tl_sights *s, struct tl_sight *sight);

@@ -1,6 +1,7 @@
 /*
- * Notices that the wall clock was set back. avahi-daemon lives by the wall clock and answers nothing until
- * it has caught up; this process does not (clock.c), so then its own engine takes over.
+ * Notices that the wall clock was set back. avahi-daemon lives by the wall clock and answers
+ * nothing until it has caught up; this process does not (clock.c), so then its own engine takes
+ * over.
  */
 #ifndef TL_DISCOVERY_MDNS_STEP_H
 #define TL_DISCOVERY_MDNS_STEP_H

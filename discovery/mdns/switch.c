@@ -1,3 +1,8 @@
+/*
+ * All news that may change the choice (the daemon, the interfaces, a failure, the clock) end in
+ * choose(), which looks at the state of things and makes it so. It is never reached from inside an
+ * engine's callback, because it may free the engine.
+ */
 #include "discovery/mdns/switch.h"
 
 #include <inttypes.h>
@@ -92,6 +97,7 @@ static enum tl_discovery_engine wanted(const struct tl_switch *s) {
 }
 
 static bool is_right(const struct tl_switch *s) {
+  if (!s->engine && wanted(s) == TL_DISCOVERY_ENGINE_NONE) return true;
   if (!s->engine || s->is_broken || s->engine->ops->kind != wanted(s)) return false;
   if (s->engine->ops->kind == TL_DISCOVERY_ENGINE_DAEMON || s->only) return true;
   return s->is_engine_on_lo == s->interfaces.is_lo_only;
@@ -115,11 +121,12 @@ static void engine_publish(struct tl_switch *s) {
 static void engine_enter(struct tl_switch *s) {
   struct tl_engine_sink sink = {s, on_browsed, on_resolved, on_txt, on_failed};
   struct tl_engine *engine = NULL;
-  int r = TULLE_E_UNSUPPORTED;
+  int r;
   s->is_engine_on_lo = s->interfaces.is_lo_only;
+  if (wanted(s) == TL_DISCOVERY_ENGINE_NONE) return;
   if (wanted(s) == TL_DISCOVERY_ENGINE_DAEMON)
     r = tl_daemon_engine_open(s->daemon, &sink, &engine);
-  else if (wanted(s) == TL_DISCOVERY_ENGINE_EMBEDDED)
+  else
     r = tl_embedded_open(&s->poll, &sink, s->only, &s->interfaces, &engine);
   if (r < 0) {
     soon(s, RETRY_MS);

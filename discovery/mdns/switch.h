@@ -1,13 +1,13 @@
 /*
- * Chooses the engine and changes it while the program runs: avahi-daemon where one runs and can be trusted,
- * else avahi-core in this process. What is to be announced is kept here and handed to every new engine;
- * what was seen is kept by the watcher across the change.
+ * Chooses the engine and changes it while the program runs: avahi-daemon where one runs and can be
+ * trusted, else avahi-core in this process. What is to be announced is kept here and handed to
+ * every new engine; what was seen is kept by the watcher across the change.
  *
- * Also follows the network interfaces: new addresses are announced, and when the last real interface goes
- * (or the first one comes) the embedded engine starts again on lo (or without it).
+ * Also follows the network interfaces: new addresses are announced, and when the last real
+ * interface goes (or the first one comes) the embedded engine starts again on lo (or without it).
  *
- * The old engine is closed before the new one speaks: the goodbye of the old would cancel the word of the
- * new.
+ * The old engine is closed before the new one speaks: the goodbye of the old would cancel the word
+ * of the new.
  */
 #ifndef TL_DISCOVERY_MDNS_SWITCH_H
 #define TL_DISCOVERY_MDNS_SWITCH_H
@@ -46,8 +46,8 @@ struct tl_switch {
   char text[TL_DISCOVERY_REASON_SIZE];
 };
 
-/* Everything is borrowed. TULLE_E_NO_MEMORY, or a negative errno where the interfaces cannot be followed. Half-open
- * objects are to be closed, too. */
+/* Everything is borrowed. TULLE_E_NO_MEMORY, or a negative errno where the interfaces cannot be
+ * followed. Half-open objects are to be closed, too. */
 int tl_switch_open(struct tl_switch *s, uv_loop_t *loop, struct tl_watcher *watcher,
                    enum tl_switch_mode mode, const char *only, void (*news)(void *context),
                    void *context);

@@ -1,9 +1,10 @@
 /*
- * Listens through whichever engine runs: turns instance names into sights and keeps resolvers open for
- * them.
+ * Listens through whichever engine runs: turns instance names into sights and keeps resolvers open
+ * for them.
  *
- * At most 300 sights are resolved at a time, two resolvers and a watch on the TXT records each, because
- * avahi-daemon allows a client 1,024 objects. The others wait; a sight that cannot be resolved gives its place to one that waits.
+ * At most 300 sights are resolved at a time, two resolvers and a watch on the TXT records each,
+ * because avahi-daemon allows a client 1,024 objects. The others wait; a sight that cannot be
+ * resolved gives its place to one that waits.
  */
 #ifndef TL_DISCOVERY_MDNS_WATCHER_H
 #define TL_DISCOVERY_MDNS_WATCHER_H
@@ -42,8 +43,8 @@ void tl_watcher_ignore(struct tl_watcher *w, const uint8_t id[TL_DISCOVERY_ID_SI
 /* From now on browse, with this engine and those that follow. */
 int tl_watcher_browse(struct tl_watcher *w);
 
-/* Takes up an engine (browsing with it at once if it should). Leaves it: all resolvers are ended, what was seen is kept
- * for a while. */
+/* Takes up an engine (browsing with it at once if it should). Leaves it: all resolvers are ended,
+ * what was seen is kept for a while. */
 int tl_watcher_attach(struct tl_watcher *w, struct tl_engine *engine);
 void tl_watcher_detach(struct tl_watcher *w);
 

@@ -1,5 +1,5 @@
-/* The lines between node and child: bytes from the child go through the whole object; whatever decodes must say the
- * same when it is written again. */
+/* The lines between node and child: bytes from the child go through the whole object; whatever
+ * decodes must say the same when it is written again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /*
- * Asks the network one mDNS question and prints the names in the answers, without avahi: what it sees is
- * what any DNS-SD browser sees.
+ * Asks the network one mDNS question and prints the names in the answers, without avahi: what it
+ * sees is what any DNS-SD browser sees.
  *
  *   mdns_ask INTERFACE NAME TYPE TIMEOUT_MS [EXPECTED]     e.g. eth0 _tulle._udp.local ptr 3000
  *
- * The question comes from an ordinary port, so the answers come back to it alone (RFC 6762, section 6.7).
- * It is repeated every 500 ms. Exit code 0 as soon as EXPECTED (or, without it, anything) was answered, 1
- * when it was not.
+ * The question comes from an ordinary port, so the answers come back to it alone (RFC 6762,
+ * section 6.7). It is repeated every 500 ms. Exit code 0 as soon as EXPECTED (or, without it,
+ * anything) was answered, 1 when it was not.
  */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -54,7 +54,8 @@ static void read_name(struct tl_reader *r, const uint8_t *packet, size_t size,
   }
 }
 
-/* Prints the targets of the PTR records and the names of others. True when one is what was expected. */
+/* Prints the targets of the PTR records and the names of others. True when one is what was
+ * expected. */
 static bool answers_print(const uint8_t *packet, size_t size, const char *expected) {
   struct tl_reader r = tl_reader_on(packet, size);
   char name[TL_RECORD_NAME_SIZE];

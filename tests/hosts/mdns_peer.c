@@ -1,12 +1,17 @@
 /*
- * A node reduced to its discovery: starts tulle-mdns, prints what it says, and prints whom it would dial.
+ * A node reduced to its discovery: starts tulle-mdns, prints what it says, and prints whom it
+ * would dial.
  *
  *   mdns_peer TULLE_MDNS NUMBER PORT [INTERFACE]
  *
  * The node id is NUMBER. Commands on standard input, a line each:
- *   publish GENERATION [LABEL...]    list    quit (or the end of the input): the child is stopped in order
- * Output, a line each: `child PID`, `< LINE` for each line of the child, `dial ID|- ADDRESS`, `entry ...` and
- * `listed N` for a list, `stopped STATUS` when the child ended.
+ *
+ *   publish GENERATION [LABEL...]
+ *   list
+ *   quit         or the end of the input: the child is stopped in order
+ *
+ * Output, a line each: `child PID`, `< LINE` for each line of the child, `dial ID|- ADDRESS`,
+ * `entry ...` and `listed N` for a list, `stopped STATUS` when the child ended.
  */
 #include <errno.h>
 #include <inttypes.h>
