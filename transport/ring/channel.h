@@ -16,12 +16,11 @@
  *
  * How to send                                       How to receive
  *   tl_channel_reserve(c, n, &body)                   while (!(r = tl_channel_peek(c, &m))) {
- *   ... write up to n bytes ...                          tl_channel_begin(c, m.sequence); // calls
- * only tl_channel_commit(c, kind, length)                   ... use m.body ...
- *   ... more of them ...                                 tl_channel_release(c);
- *   tl_channel_publish(c)  // one wake for all         }
- *                                                     if (r == TL_EMPTY) r = tl_channel_wait(c,
- * &wait);
+ *   ... write up to n bytes ...                         tl_channel_begin(c, id); // calls only
+ *   tl_channel_commit(c, kind, length)                  ... use m.body ...
+ *   ... more of them ...                                tl_channel_release(c);
+ *   tl_channel_publish(c) // one wake for all         }
+ *                                                     if (r == TL_EMPTY) tl_channel_wait(c, &wait);
  */
 #ifndef TL_TRANSPORT_RING_CHANNEL_H
 #define TL_TRANSPORT_RING_CHANNEL_H
@@ -40,7 +39,7 @@
 struct tl_message {
   const void *body;
   size_t length;
-  uint64_t sequence; /* of its last record, as tl_channel_begin() takes it */
+  uint64_t sequence; /* of its last record */
   uint16_t kind;
   bool is_in_place; /* in memory that the sender may still change, else in private memory */
 };
@@ -272,16 +271,15 @@ void tl_channel_trim(struct tl_channel *c);
 
 /* ---- what did run ---- */
 
-/* (receive) To be called before the handler of a call: after our death the peer knows that this one
- * ran. */
-static inline void tl_channel_begin(struct tl_channel *c, uint64_t sequence) {
-  __atomic_store_n(&c->own.page->begun, sequence + 1, __ATOMIC_RELEASE);
+/* (receive) To be called before a call is run: after our death the peer knows that it may have run.
+ * `number` rises from call to call; which one it is, the users of the channel agree (calls: the id). */
+static inline void tl_channel_begin(struct tl_channel *c, uint64_t number) {
+  __atomic_store_n(&c->own.page->begun, number + 1, __ATOMIC_RELEASE);
 }
 
-/* Whether the peer has begun the message of that sequence. It is the peer's word: it may lie. Any
- * thread. */
-static inline bool tl_channel_has_begun(const struct tl_channel *c, uint64_t sequence) {
-  return __atomic_load_n(&c->peer.page->begun, __ATOMIC_ACQUIRE) > sequence;
+/* Whether the peer has begun the call of that number. It is the peer's word: it may lie. Any thread. */
+static inline bool tl_channel_has_begun(const struct tl_channel *c, uint64_t number) {
+  return __atomic_load_n(&c->peer.page->begun, __ATOMIC_ACQUIRE) > number;
 }
 
 /* ---- growing and shrinking ---- */

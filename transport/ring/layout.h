@@ -53,8 +53,8 @@ struct tl_ring_page {
    * use of the bytes; pairs with the writer's acquire before it overwrites them. */
   TL_RING_LINE uint64_t read_position;
 
-  /* One more than the sequence of the last record whose handler the owner has begun; 0: none.
-   * Release, before the handler; read after the owner's death. */
+  /* One more than the number of the last call that the owner has begun to run; 0: none. Stored
+   * release, before the handler runs; read after the owner's death. */
   TL_RING_LINE uint64_t begun;
 
   /* The owner waits for records: 4 * generation + enum tl_parked_mode. 0: awake. Stored seq_cst
