@@ -31,6 +31,14 @@ tl_ask C _scan._sub._tulle._udp.local "$idA._tulle._udp.local"
 tl_ask_in_vain C _image--decode._sub._tulle._udp.local
 [ "$(tl_count log.B "^< gone $idA")" -eq 0 ] || tl_fail "an update looked like a goodbye"
 
+tl_say "lines that make no sense change nothing"
+for line in garbage "publish x y z" "label UPPER" "hello 1 1" "$(printf '%02000d' 0)" "gone $idB" commit browse; do
+  tl_tell B raw "$line"
+done
+tl_tell B publish 9 print
+tl_wait_for log.A "^< found $idB fab1000000000000 1 9 " 10
+[ "$(tl_count log.B '^stopped')" -eq 0 ] || tl_fail "garbage ended the child"
+
 tl_say "a new address is followed"
 ip -n "$(tl_ns A)" addr del "$(tl_net_address A)/24" dev eth0
 ip -n "$(tl_ns A)" addr add "10.77.$tl_subnet.101/24" dev eth0

@@ -8,6 +8,7 @@
  *
  *   publish GENERATION [LABEL...]
  *   list
+ *   raw TEXT      to the child as it stands, as one line
  *   quit         or the end of the input: the child is stopped in order
  *
  * Output, a line each: `child PID`, `< LINE` for each line of the child, `dial ID|- ADDRESS`,
@@ -147,11 +148,19 @@ static void publish(struct peer *p, char *words) {
   tl_discovery_publish(p->discovery, &a);
 }
 
+static void raw_say(struct peer *p, char *text) {
+  size_t size = strlen(text);
+  text[size] = '\n';
+  if (send(p->fd, text, size + 1, MSG_NOSIGNAL) < 0) perror("raw");
+}
+
 static void command(struct peer *p, char *line) {
   if (!strncmp(line, "publish ", 8))
     publish(p, line + 8);
   else if (!strcmp(line, "list"))
     list_print(p);
+  else if (!strncmp(line, "raw ", 4))
+    raw_say(p, line + 4);
   else if (!strcmp(line, "quit"))
     p->is_ending = true;
   else
