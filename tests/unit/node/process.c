@@ -17,14 +17,17 @@
 #include <unistd.h>
 
 #include "core/time.h"
+#include "core/wire/rpc.h"
 #include "tests/unit/node/program.h"
 #include "tests/unit/test.h"
 
-#define STORM_PROGRAMS 6
-#define STORM_DEFAULT  500
-#define NODE_KILLS     8
-#define PATIENCE_MS    20000
-#define START_ARGS_MAX 8
+#define STORM_PROGRAMS   6
+#define STORM_DEFAULT    500
+#define NODE_KILLS       8
+#define PATIENCE_MS      20000
+#define START_ARGS_MAX   8
+#define CALLS_IN_FLIGHT  32
+#define SWITCHES_ALLOWED 3 /* whatever a timer of the machine does; not one for a thousand calls */
 
 static const char *daemon_path;
 
@@ -291,6 +294,104 @@ static void an_autostarted_node_gives_way(void **state) {
   end(&second);
 }
 
+/* ---- local data ---- */
+
+/* How often the process has been put on or off a processor. */
+static uint64_t switches_of(pid_t pid) {
+  char path[64], line[256];
+  uint64_t sum = 0;
+  snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+  FILE *f = fopen(path, "r");
+  assert_non_null(f);
+  while (fgets(line, sizeof line, f)) {
+    const char *count = strstr(line, "ctxt_switches:");
+    if (count) sum += strtoull(count + strlen("ctxt_switches:"), NULL, 10);
+  }
+  fclose(f);
+  return sum;
+}
+
+static void echo_all(struct tl_channel *c) {
+  struct tl_message m;
+  void *body;
+  while (tl_channel_peek(c, &m) == 0) {
+    if (tl_channel_reserve(c, (uint32_t)m.length, &body) == TL_FULL) break;
+    memcpy(body, m.body, m.length);
+    tl_channel_commit(c, TL_KIND_REPLY, (uint32_t)m.length);
+    tl_channel_release(c);
+  }
+  tl_channel_publish(c);
+}
+
+static void echo_program(const char *socket) {
+  static struct program a;
+  struct conversation *c;
+  assert_true(program_attach(&a, socket, "echo"));
+  assert_int_equal(program_call_text(&a, "register", "service", "echo"), 0);
+  while (!(c = program_conversation(&a, 1))) {
+    struct pollfd f = {.fd = a.fd, .events = POLLIN};
+    poll(&f, 1, -1);
+    program_step(&a);
+  }
+  for (;;) { /* until it is killed */
+    struct tl_wait wait = tl_wait_until(tl_time_now() + TL_S);
+    echo_all(&c->channel);
+    (void)tl_channel_wait(&c->channel, &wait);
+  }
+}
+
+/* Sends `count` messages, several at a time, and takes as many back. */
+static void exchange(struct tl_channel *c, uint64_t count) {
+  uint64_t sent = 0, heard = 0;
+  struct tl_message m;
+  void *body;
+  while (heard < count) {
+    while (sent < count && sent - heard < CALLS_IN_FLIGHT && tl_channel_reserve(c, 8, &body) == 0) {
+      memcpy(body, &sent, sizeof sent);
+      tl_channel_commit(c, TL_KIND_CALL, 8);
+      sent++;
+    }
+    tl_channel_publish(c);
+    while (tl_channel_peek(c, &m) == 0) {
+      assert_int_equal(m.length, 8);
+      assert_memory_equal(m.body, &heard, 8);
+      tl_channel_release(c);
+      heard++;
+    }
+    struct tl_wait wait = tl_wait_until(tl_time_now() + 20 * TL_S);
+    if (heard < sent) assert_int_not_equal(tl_channel_wait(c, &wait), TULLE_E_DEADLINE);
+  }
+}
+
+/* Two programs exchange a million calls, and their node is not scheduled once for them. */
+static void local_data_never_reaches_the_node(void **state) {
+  const struct place *p = *state;
+  static struct program client;
+  struct conversation *c;
+  struct process node;
+  int status;
+  start_ready(p, &node);
+  pid_t echo = fork();
+  assert_true(echo >= 0);
+  if (echo == 0) {
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
+    echo_program(p->socket);
+  }
+  memset(&client, 0, sizeof client);
+  assert_true(program_attach(&client, p->socket, "client"));
+  assert_int_equal(program_call_text(&client, "wait", "service", "echo"), 0);
+  assert_int_equal(program_open(&client, "echo", &c), 0);
+  exchange(&c->channel, 1000);
+  uint64_t before = switches_of(node.pid);
+  exchange(&c->channel, 1000000);
+  assert_true(switches_of(node.pid) - before <= SWITCHES_ALLOWED);
+  kill(echo, SIGKILL);
+  assert_int_equal(waitpid(echo, &status, 0), echo);
+  assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  program_detach(&client);
+  end(&node);
+}
+
 /* ---- death ---- */
 
 static void a_killed_node_leaves_nothing_in_the_way(void **state) {
@@ -392,6 +493,7 @@ int main(int argc, char **argv) {
       TEST(a_second_node_is_refused),
       TEST(racing_starts_yield_one),
       TEST(an_autostarted_node_gives_way),
+      TEST(local_data_never_reaches_the_node),
       TEST(a_killed_node_leaves_nothing_in_the_way),
       TEST(a_storm_of_deaths_leaves_nothing),
   };
