@@ -37,7 +37,8 @@ static int read_incarnation(const struct tl_disk *disk, uint64_t *out) {
   if (r < 0) return r;
   text[size] = 0;
   uint64_t count = strtoumax(text, &end, 10);
-  if (end == text || strcmp(end, "\n") != 0 || count >= UINT64_MAX - 1) return TULLE_E_BAD_MESSAGE;
+  if (text[0] < '0' || text[0] > '9' || strcmp(end, "\n") != 0 || count >= UINT64_MAX - 1)
+    return TULLE_E_BAD_MESSAGE;
   *out = count;
   return 0;
 }

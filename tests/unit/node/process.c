@@ -11,7 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -184,6 +186,61 @@ static void a_program_with_the_right_can_end_it(void **state) {
   assert_int_equal(program_call(&a, "shutdown", NULL, 0), 0); /* answered before it ends */
   assert_int_equal(wait_end(&node), 0);
   program_detach(&a);
+}
+
+/* systemd hears READY=1 no earlier than programs can attach. */
+static void a_service_manager_is_told(void **state) {
+  const struct place *p = *state;
+  struct sockaddr_un a = {.sun_family = AF_UNIX};
+  struct process node;
+  char text[32] = "";
+  snprintf(a.sun_path, sizeof a.sun_path, "%s/notify", p->folder);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
+  setenv("NOTIFY_SOCKET", a.sun_path, 1);
+  start(p, &node, NULL);
+  unsetenv("NOTIFY_SOCKET");
+  struct pollfd f = {.fd = fd, .events = POLLIN};
+  assert_int_equal(poll(&f, 1, PATIENCE_MS), 1);
+  assert_int_equal(recv(fd, text, sizeof text - 1, 0), 7);
+  assert_string_equal(text, "READY=1");
+  assert_true(exists(p->socket));
+  end(&node);
+  close(fd);
+  unlink(a.sun_path);
+}
+
+static int be_another_user(const char *socket) {
+  static struct program a;
+  if (setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534)) return 1;
+  if (!program_attach(&a, socket, "other")) return 2;
+  if (a.self.uid != 65534 || a.self.gid != 65534) return 3;
+  if (program_call_text(&a, "register", "service", "echo") != TULLE_E_EXISTS) return 4;
+  if (program_call(&a, "shutdown", NULL, 0) != TULLE_E_REFUSED) return 5;
+  program_detach(&a);
+  return 0;
+}
+
+/* The system's node serves all users, and each is who the kernel says. */
+static void another_user_has_its_own_rights(void **state) {
+  const struct place *p = *state;
+  static struct program mine;
+  struct process node;
+  int status;
+  if (geteuid() != 0) skip(); /* nobody else to be */
+  assert_int_equal(chmod(p->folder, 0755), 0);
+  start_ready(p, &node);
+  memset(&mine, 0, sizeof mine);
+  assert_true(program_attach(&mine, p->socket, "mine"));
+  assert_int_equal(program_call_text(&mine, "register", "service", "echo"), 0);
+  pid_t pid = fork();
+  assert_true(pid >= 0);
+  if (pid == 0) _exit(be_another_user(p->socket));
+  assert_int_equal(waitpid(pid, &status, 0), pid);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 0);
+  program_detach(&mine);
+  end(&node);
 }
 
 static void wrong_usage_is_2(void **state) {
@@ -488,6 +545,8 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       TEST(it_starts_serves_and_ends),
       TEST(a_program_with_the_right_can_end_it),
+      TEST(a_service_manager_is_told),
+      TEST(another_user_has_its_own_rights),
       TEST(wrong_usage_is_2),
       TEST(a_damaged_state_is_not_made_anew),
       TEST(a_second_node_is_refused),
