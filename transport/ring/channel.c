@@ -249,6 +249,15 @@ int tl_channel_peek_slow(struct tl_channel *c, struct tl_message *out_message) {
   return 0;
 }
 
+int tl_channel_peek_record(struct tl_channel *c, struct tl_record *out_record) {
+  for (;;) {
+    int r = tl_ring_peek(&c->rx, out_record);
+    if (r != TL_RING_SWITCH) return r;
+    r = receive_switch(c);
+    if (r) return r;
+  }
+}
+
 void tl_channel_release_slow(struct tl_channel *c) {
   reassembly_reset(&c->message);
 }

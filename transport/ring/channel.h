@@ -227,11 +227,10 @@ static inline void tl_channel_flush(struct tl_channel *c) {
   if (c->rx.tail != c->rx.looked) tl_channel_look_for_writer(c);
 }
 
-/* (receive) Record by record, not put together, for those who pass them on: as tl_ring_peek(). Ends
- * with tl_channel_release(). Do not mix with tl_channel_peek() inside one message. */
-static inline int tl_channel_peek_record(struct tl_channel *c, struct tl_record *out_record) {
-  return tl_ring_peek(&c->rx, out_record);
-}
+/* (receive) Record by record, not put together, for those who pass them on: as tl_ring_peek(), but it
+ * returns to area 0 by itself. Ends with tl_channel_release(). Do not mix with tl_channel_peek()
+ * inside one message. */
+int tl_channel_peek_record(struct tl_channel *c, struct tl_record *out_record);
 
 /* (receive) Waits for the next record. 0 (peek again); TL_WAIT_*; TULLE_E_DEADLINE;
  * TULLE_E_PROTOCOL. */
