@@ -266,6 +266,121 @@ static void the_node_grows_towards_a_program(void **state) {
   program_detach(&p);
 }
 
+/* ---- an end whose other side is the node ---- */
+
+struct far {
+  size_t pieces, bytes, closes;
+  uint16_t flags;
+};
+
+static int far_piece(struct tl_end *end, uint64_t now, const struct tl_piece *piece) {
+  struct far *far = end->far_context;
+  (void)now;
+  far->pieces++;
+  far->bytes += piece->size;
+  far->flags |= piece->flags;
+  return 0;
+}
+
+static void far_word(struct tl_end *end, uint64_t now) {
+  (void)end, (void)now;
+}
+
+static void far_closed(struct tl_end *end, uint64_t now, uint64_t begun) {
+  struct far *far = end->far_context;
+  (void)now, (void)begun;
+  far->closes++;
+}
+
+/* A program with a service, and its channel 1 to a caller that the node stands for. */
+static struct tl_channel *admit(struct fixture *f, struct program *p, struct far *far,
+                                struct tl_end **out_end) {
+  static const struct tl_far_ops ops = {far_piece, far_word, far_word, far_closed};
+  static const struct tl_party caller = {.client = 5};
+  attach(f, p, "server");
+  assert_int_equal(program_call_text(p, "register", "service", "echo"), 0);
+  struct tl_offer *offer = tl_registry_find(&f->node->registry, "echo", NULL, NULL);
+  assert_int_equal(tl_end_admit(offer, &caller, offer->program->account, &ops, far, out_end), 0);
+  steps(p, NULL);
+  assert_int_equal((*out_end)->state, TL_END_OPEN);
+  return &program_conversation(p, 1)->channel;
+}
+
+static void a_far_end_follows_its_program_both_ways(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  struct far far = {0};
+  struct tl_end *end;
+  struct tl_channel *c = admit(f, &p, &far, &end);
+  say(c, "small");
+  grow(&p, 1, 1 << 16);
+  steps(&p, NULL);
+  struct own_segment *area = granted(&p, p.last.segment);
+  assert_int_equal(tl_channel_switch(c, &area->map, p.last.segment), 0);
+  *area = (struct own_segment){0};
+  steps(&p, NULL);
+  say(c, "large");
+  steps(&p, NULL);
+  assert_int_equal(tl_channel_switch(c, NULL, 0), 0);
+  say(c, "small again");
+  steps(&p, NULL);
+  assert_int_equal(far.pieces, 3);
+  assert_int_equal(far.bytes, 5 + 5 + 11);
+  assert_int_equal(end->state, TL_END_OPEN);
+  program_detach(&p);
+  pump(f);
+  assert_int_equal(far.closes, 1);
+}
+
+static void a_far_end_takes_what_is_written_in_turns(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  static uint8_t bytes[100000];
+  struct far far = {0};
+  struct tl_end *end;
+  struct tl_channel *c = admit(f, &p, &far, &end);
+  struct iovec piece = {bytes, sizeof bytes};
+  struct tl_send s = tl_send_init(9, &piece, 1);
+  for (int i = 0; i < 1000 && tl_channel_push(c, &s) == TL_FULL; i++) program_step(&p);
+  tl_channel_publish(c);
+  steps(&p, NULL);
+  assert_int_equal(far.bytes, sizeof bytes);
+  assert_true(far.pieces > 10);
+  assert_int_equal(far.flags, TL_RECORD_MORE);
+  program_detach(&p);
+  pump(f);
+}
+
+/* It hears of the end of its channel, and the node of its room. */
+static void a_far_side_writes_as_there_is_room(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  struct far far = {0};
+  struct tl_end *end;
+  struct tl_channel *c = admit(f, &p, &far, &end);
+  struct tl_piece piece = {.data = "0123456789", .size = 10, .kind = 9};
+  struct tl_message m;
+  int written = 0, heard = 0;
+  while (tl_host_port_ops.write(end, &piece) == 0) written++;
+  assert_true(written > 50);
+  pump(f);
+  while (tl_channel_peek(c, &m) == 0) {
+    tl_channel_release(c);
+    heard++;
+  }
+  assert_int_equal(heard, written);
+  tl_channel_flush(c);
+  pump(f);
+  assert_int_equal(tl_host_port_ops.write(end, &piece), 0);
+  tl_end_close(end, tl_time_boot(), TULLE_E_UNREACHABLE, 7);
+  steps(&p, NULL);
+  assert_true(program_conversation(&p, 1)->is_closed);
+  assert_int_equal(program_conversation(&p, 1)->begun, 7);
+  pump(f);
+  assert_int_equal(f->node->end_count, 1); /* it has said close */
+  program_detach(&p);
+}
+
 static void growth_without_room_is_refused(void **state) {
   struct fixture *f = *state;
   static struct program p;
@@ -601,6 +716,9 @@ int main(void) {
       TEST(a_writer_moves_to_a_larger_area),
       TEST(channel_0_grows_as_well),
       TEST(the_node_grows_towards_a_program),
+      TEST(a_far_end_follows_its_program_both_ways),
+      TEST(a_far_end_takes_what_is_written_in_turns),
+      TEST(a_far_side_writes_as_there_is_room),
       TEST(growth_without_room_is_refused),
       TEST(garbage_on_the_socket),
       TEST(messages_out_of_place),
