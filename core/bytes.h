@@ -8,6 +8,7 @@
 #ifndef TL_CORE_BYTES_H
 #define TL_CORE_BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,10 +60,11 @@ static inline void tl_read_copy(struct tl_reader *r, void *out, size_t size) {
     memset(out, 0, size);
 }
 
+/* `size` is at most 8. Copied as a whole and not byte by byte: one load where the size is known. */
 static inline uint64_t tl_load_le(const uint8_t *p, size_t size) {
   uint64_t v = 0;
-  for (size_t i = 0; i < size; i++) v |= (uint64_t)p[i] << (8 * i);
-  return v;
+  memcpy(&v, p, size);
+  return le64toh(v);
 }
 
 static inline uint64_t tl_read_le(struct tl_reader *r, size_t size) {
@@ -109,6 +111,13 @@ static inline uint8_t *tl_write_room(struct tl_writer *w, size_t size) {
   return p;
 }
 
+/* gcc 12 does not see that tl_write_room() has looked, and warns of overflows. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstringop-overflow"
+#pragma GCC diagnostic ignored "-Warray-bounds"
+#endif
+
 static inline void tl_write_bytes(struct tl_writer *w, const void *data, size_t size) {
   uint8_t *p = tl_write_room(w, size);
   if (p && size) memcpy(p, data, size);
@@ -120,13 +129,18 @@ static inline void tl_write_zeros(struct tl_writer *w, size_t size) {
 }
 
 static inline void tl_store_le(uint8_t *p, uint64_t v, size_t size) {
-  for (size_t i = 0; i < size; i++) p[i] = (uint8_t)(v >> (8 * i));
+  v = htole64(v);
+  memcpy(p, &v, size);
 }
 
 static inline void tl_write_le(struct tl_writer *w, uint64_t v, size_t size) {
   uint8_t *p = tl_write_room(w, size);
   if (p) tl_store_le(p, v, size);
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 static inline void tl_write_u8(struct tl_writer *w, uint8_t v) {
   tl_write_le(w, v, 1);
