@@ -167,6 +167,10 @@ int tl_channel_wait_room(struct tl_channel *c, uint32_t length, const struct tl_
   }
 }
 
+int tl_channel_await_room(struct tl_channel *c, uint32_t length) {
+  return prepare_room(c, length);
+}
+
 bool tl_channel_arm_room(struct tl_channel *c, uint32_t length) {
   return prepare_room(c, length) != TL_FULL || tl_parker_arm(&c->tx_parker);
 }
@@ -317,6 +321,20 @@ int tl_channel_wait_many(struct tl_channel *const *channels, size_t count,
     places[i] = &channels[i]->rx_parker;
   }
   return tl_park(places, count, &channels[0]->parking, wait);
+}
+
+int tl_channel_wait_any(const struct tl_channel_wish *wishes, size_t count,
+                        const struct tl_wait *wait) {
+  struct tl_parker *places[TL_PARK_MANY_MAX];
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) {
+    struct tl_channel *c = wishes[i].channel;
+    TL_ASSERT(n + wishes[i].records + wishes[i].room <= TL_PARK_MANY_MAX);
+    if (wishes[i].records && prepare_receive(c) != TL_EMPTY) return 0;
+    if (wishes[i].records) places[n++] = &c->rx_parker;
+    if (wishes[i].room) places[n++] = &c->tx_parker;
+  }
+  return tl_park(places, n, &wishes[0].channel->parking, wait);
 }
 
 bool tl_channel_arm(struct tl_channel *c) {

@@ -243,6 +243,26 @@ int tl_channel_wait_many(struct tl_channel *const *channels, size_t count,
                          const struct tl_wait *wait);
 
 /*
+ * (send) Prepares a wait for room, with tl_channel_wait_any(), so that it can be done under the
+ * lock of the sending side and the wait without. Publishes first. 0: a body of `length` bytes fits
+ * already; TL_FULL: prepared; TULLE_E_TOO_BIG; TULLE_E_PROTOCOL.
+ */
+int tl_channel_await_room(struct tl_channel *c, uint32_t length);
+
+/* What to wait for at one channel. */
+struct tl_channel_wish {
+  struct tl_channel *channel;
+  bool records;
+  bool room; /* after tl_channel_await_room() has prepared it */
+};
+
+/* (receive, of those that wish for records) Waits until one wish may have come true: look at each.
+ * No more than TL_PARK_MANY_MAX records and rooms together. The first one's parking policy counts
+ * for all. */
+int tl_channel_wait_any(const struct tl_channel_wish *wishes, size_t count,
+                        const struct tl_wait *wait);
+
+/*
  * (receive) To be told by a descriptor: the peer will write tl_channel_fd() at the next record.
  * True when there is a record already; then nothing is armed. When the descriptor is readable:
  * tl_channel_disarm(), take what there is (and look for room, if that was armed too), arm again.

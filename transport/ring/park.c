@@ -150,7 +150,8 @@ static void parker_set(struct tl_parker *p, enum tl_parked_mode mode) {
 
 /* The second look has to be ordered after the parked word, which acquire is not. */
 static bool parker_second_look(const struct tl_parker *p) {
-  return __atomic_load_n(p->watch, __ATOMIC_SEQ_CST) >= p->target;
+  return __atomic_load_n(p->watch, __ATOMIC_SEQ_CST) >=
+         __atomic_load_n(&p->target, __ATOMIC_RELAXED);
 }
 
 bool tl_parker_arm(struct tl_parker *p) {
