@@ -75,6 +75,10 @@ TULLE_PUBLIC int tulle_fd(struct tulle *t);
  * run, or an error. */
 TULLE_PUBLIC int tulle_dispatch(struct tulle *t);
 
+/* The same for programs without a loop of their own: waits at most `timeout_ns` for something to
+ * do, in the fastest way there is. 0: time is up, or tulle_stop(). */
+TULLE_PUBLIC int tulle_dispatch_wait(struct tulle *t, uint64_t timeout_ns);
+
 /* ---- finding ---- */
 
 struct tulle_found {

@@ -34,7 +34,8 @@ struct tulle_target {
   uint64_t timeout_ns;    /* for opening; 0: TULLE_TIMEOUT_DEFAULT */
 };
 
-/* Opens a channel to `service`. `target` may be NULL. Errors: NO_SERVICE, NO_PEER, REFUSED,
+/* Opens a channel to `service`; "node" is the node of this machine itself. `target` may be NULL.
+ * Errors: NO_SERVICE, NO_PEER, REFUSED,
  * DEADLINE, UNREACHABLE, LIMIT. Close it with tulle_channel_close(). Cost: one round trip through
  * the node; calls on the channel then bypass the node when the service is local. If the other side
  * dies, the channel stays closed: open another. */

@@ -74,7 +74,8 @@ TULLE_PUBLIC const struct tulle_identity *tulle_call_caller(const struct tulle_c
 TULLE_PUBLIC uint64_t tulle_call_deadline(const struct tulle_call_context *call);
 
 /* True when nobody waits for the answer any more: cancelled, past its deadline, or the caller is
- * gone. */
+ * gone. From then on the caller is told DEADLINE or CANCELLED, whatever is replied: what was begun
+ * may be undone. Cost: tens of nanoseconds; ask it in every round of long work. */
 TULLE_PUBLIC bool tulle_call_is_abandoned(const struct tulle_call_context *call);
 
 /* Answers with one msgpack value (size 0: nothing). Never blocks. After it `call` is invalid if the
