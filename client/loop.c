@@ -1,0 +1,586 @@
+#include "client/loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "client/attachment.h"
+#include "client/call.h"
+#include "client/served.h"
+
+/* Up to so many members wait on futexes; below the second number those in epoll come back. */
+#define FUTEX_MEMBERS_MAX  32
+#define FUTEX_MEMBERS_BACK 16
+
+/* Steps after which all members are looked at again, so that busy ones do not hide the others. */
+#define STEPS_MAX 64
+
+#define COMPLETIONS_MAX 64
+
+#define EPOLL_BATCH 64
+
+#define TICK_NS TL_S
+
+/* What epoll says of descriptors that are no channel's. */
+enum { TOLD_WAKE = 0, TOLD_SOCKET = 1, TOLD_TIMER = 2, TOLD_CHANNEL };
+
+/* ---- life ---- */
+
+int tl_loop_init(struct tl_loop *l) {
+  *l = (struct tl_loop){.epoll_fd = -1,
+                        .timer_fd = -1,
+                        .wake_fd = -1,
+                        .async_deadline = TL_NEVER,
+                        .timer_at = TL_NEVER};
+  tl_list_init(&l->attention);
+  tl_list_init(&l->members);
+  tl_list_init(&l->ready);
+  tl_list_init(&l->spares);
+  if (pthread_mutex_init(&l->mutex, NULL) != 0) return TULLE_E_NO_MEMORY;
+  pthread_cond_init(&l->is_free, NULL);
+  pthread_cond_init(&l->is_urgent, NULL);
+  return 0;
+}
+
+static void close_all(int *fds[], size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (*fds[i] >= 0) close(*fds[i]);
+    *fds[i] = -1;
+  }
+}
+
+void tl_loop_deinit(struct tl_loop *l) {
+  close_all((int *[]){&l->epoll_fd, &l->timer_fd, &l->wake_fd}, 3);
+  pthread_cond_destroy(&l->is_free);
+  pthread_cond_destroy(&l->is_urgent);
+  pthread_mutex_destroy(&l->mutex);
+  tl_served_free_spares(l);
+}
+
+/* ---- leading ---- */
+
+void tl_loop_lead(struct tulle *t, bool is_urgent) {
+  struct tl_loop *l = &t->loop;
+  pthread_mutex_lock(&l->mutex);
+  if (is_urgent) {
+    __atomic_fetch_add(&l->urgent, 1, __ATOMIC_RELAXED);
+    if (l->leader) tl_attachment_kick(t);
+    while (l->leader) pthread_cond_wait(&l->is_urgent, &l->mutex);
+    __atomic_fetch_sub(&l->urgent, 1, __ATOMIC_RELAXED);
+  } else {
+    while (l->leader || l->urgent) pthread_cond_wait(&l->is_free, &l->mutex);
+  }
+  l->leader = tl_thread_self();
+  pthread_mutex_unlock(&l->mutex);
+}
+
+bool tl_loop_try_lead(struct tl_loop *l) {
+  pthread_mutex_lock(&l->mutex);
+  bool is_ours = !l->leader && !l->urgent;
+  if (is_ours) l->leader = tl_thread_self();
+  pthread_mutex_unlock(&l->mutex);
+  return is_ours;
+}
+
+void tl_loop_give(struct tl_loop *l) {
+  pthread_mutex_lock(&l->mutex);
+  l->leader = NULL;
+  pthread_cond_signal(l->urgent ? &l->is_urgent : &l->is_free);
+  pthread_mutex_unlock(&l->mutex);
+}
+
+bool tl_loop_is_led_by_me(struct tl_loop *l) {
+  pthread_mutex_lock(&l->mutex);
+  bool is_ours = l->leader == tl_thread_self();
+  pthread_mutex_unlock(&l->mutex);
+  return is_ours;
+}
+
+/* ---- attention ---- */
+
+void tl_loop_attend(struct tl_loop *l, struct tulle_channel *c) {
+  tl_lock_take(&l->lock);
+  tl_list_push_back(&l->attention, &c->attention_link);
+  __atomic_store_n(&l->has_attention, true, __ATOMIC_SEQ_CST);
+  tl_lock_give(&l->lock);
+}
+
+bool tl_loop_unattend(struct tl_loop *l, struct tulle_channel *c) {
+  tl_lock_take(&l->lock);
+  bool is_there = !tl_list_is_empty(&c->attention_link);
+  tl_list_remove(&c->attention_link);
+  tl_lock_give(&l->lock);
+  return is_there;
+}
+
+static struct tulle_channel *next_attention(struct tl_loop *l) {
+  tl_lock_take(&l->lock);
+  struct tl_list *link = tl_list_pop_front(&l->attention);
+  if (!link) __atomic_store_n(&l->has_attention, false, __ATOMIC_RELAXED);
+  tl_lock_give(&l->lock);
+  return link ? tl_container_of(link, struct tulle_channel, attention_link) : NULL;
+}
+
+static void make_ready(struct tl_loop *l, struct tulle_channel *c) {
+  if (tl_list_is_empty(&c->ready_link)) tl_list_push_back(&l->ready, &c->ready_link);
+}
+
+static void epoll_add(struct tl_loop *l, int fd, uint64_t told) {
+  struct epoll_event e = {.events = EPOLLIN, .data.u64 = told};
+  (void)epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+static void join_epoll(struct tl_loop *l, struct tulle_channel *c) {
+  if (c->is_in_epoll) return;
+  c->is_in_epoll = true;
+  epoll_add(l, tl_channel_fd(&c->ring), (uintptr_t)c);
+}
+
+/* Takes over the holder of the list of attention, or gives it back where the loop has one. */
+static void absorb(struct tl_loop *l) {
+  struct tulle_channel *c;
+  if (tl_likely(!__atomic_load_n(&l->has_attention, __ATOMIC_ACQUIRE))) return;
+  while ((c = next_attention(l))) {
+    bool is_new = !c->is_member;
+    if (is_new) {
+      tl_list_push_back(&l->members, &c->member_link);
+      l->member_count++;
+      if (l->is_in_epoll) join_epoll(l, c);
+    }
+    c->is_armed = false; /* somebody else may have waited there */
+    make_ready(l, c);
+    tl_lock_take(&c->lock);
+    c->is_attending = false;
+    c->is_member = true;
+    if (!is_new) c->holders--;
+    tl_lock_give(&c->lock);
+  }
+}
+
+static void forget_member(struct tulle *t, struct tulle_channel *c) {
+  struct tl_loop *l = &t->loop;
+  tl_served_forget_intake(c);
+  tl_list_remove(&c->ready_link);
+  tl_list_remove(&c->member_link);
+  l->member_count--;
+  if (c->is_in_epoll) (void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, tl_channel_fd(&c->ring), NULL);
+  c->is_in_epoll = c->is_armed = false;
+  tl_session_forget(t, c);
+  tl_lock_take(&c->lock);
+  c->is_member = c->is_watched = false;
+  c->holders--;
+  tl_channel_give(c);
+}
+
+void tl_loop_leave_all(struct tulle *t) {
+  absorb(&t->loop);
+  TL_LIST_FOR_EACH(l, &t->loop.members)
+  forget_member(t, tl_container_of(l, struct tulle_channel, member_link));
+}
+
+void tl_loop_end_service(struct tulle *t, const struct tulle_service *s) {
+  absorb(&t->loop);
+  TL_LIST_FOR_EACH(l, &t->loop.members) {
+    struct tulle_channel *c = tl_container_of(l, struct tulle_channel, member_link);
+    if (c->service != s) continue;
+    tl_lock_take(&c->lock);
+    tl_channel_close_own(c);
+    tl_lock_give(&c->lock);
+    forget_member(t, c);
+  }
+  /* Closing has put them on the list of attention. */
+  absorb(&t->loop);
+  TL_LIST_FOR_EACH(l, &t->loop.members) {
+    struct tulle_channel *c = tl_container_of(l, struct tulle_channel, member_link);
+    if (c->service == s) forget_member(t, c);
+  }
+}
+
+/* ---- arming (epoll) ---- */
+
+/* (lock) Arms for room where that is needed. True: there is room already. */
+static bool arm_room(struct tulle_channel *c) {
+  uint32_t length = tl_channel_room_wanted(c);
+  if (tl_likely(!length) || !tl_channel_arm_room(&c->ring, length)) return false;
+  c->room_wanted = 0;
+  return true;
+}
+
+/* True: there is something to do at once. */
+static bool arm(struct tulle_channel *c) {
+  bool is_ready;
+  tl_lock_take(&c->lock);
+  if (c->role == TL_ROLE_SERVER) {
+    is_ready = arm_room(c) || (!tl_channel_is_blocked(c) && tl_channel_arm(&c->ring));
+    c->is_armed = !is_ready;
+  } else {
+    bool is_wanted = c->async_count || c->out_count || c->room_wanted;
+    /* Under the lock and without a driver, the receiving side is ours. */
+    c->is_watched = is_wanted && !c->driver;
+    is_ready = c->is_watched && (arm_room(c) || tl_channel_arm(&c->ring) || c->end.code);
+    c->is_armed = c->is_watched && !is_ready;
+  }
+  tl_lock_give(&c->lock);
+  return is_ready;
+}
+
+/* Its descriptor has told, or shall tell no more. */
+static void disarm(struct tulle_channel *c) {
+  c->is_armed = false;
+  tl_lock_take(&c->lock);
+  if (!c->driver) {
+    tl_channel_disarm_room(&c->ring);
+    tl_channel_disarm(&c->ring);
+  } else {
+    tl_parker_drain(&c->ring.rx_parker); /* a thread waits there now, and not for the descriptor */
+  }
+  tl_lock_give(&c->lock);
+}
+
+static void set_aside(struct tl_loop *l, struct tulle_channel *c) {
+  tl_list_remove(&c->ready_link);
+  if (l->is_in_epoll && !c->is_armed && arm(c)) make_ready(l, c);
+}
+
+static int make_descriptors(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
+  if (l->epoll_fd >= 0) return 0;
+  int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  int epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (wake < 0 || timer < 0 || epoll < 0) {
+    int r = -errno;
+    close_all((int *[]){&wake, &timer, &epoll}, 3);
+    return r;
+  }
+  l->timer_fd = timer;
+  tl_lock_take(&t->lock); /* a session may be made at the same time */
+  l->epoll_fd = epoll;
+  epoll_add(l, wake, TOLD_WAKE);
+  epoll_add(l, timer, TOLD_TIMER);
+  if (t->session.socket.fd >= 0) epoll_add(l, t->session.socket.fd, TOLD_SOCKET);
+  tl_lock_give(&t->lock);
+  __atomic_store_n(&l->wake_fd, wake, __ATOMIC_SEQ_CST);
+  return 0;
+}
+
+void tl_loop_watch_socket(struct tl_loop *l, int fd) {
+  if (l->epoll_fd >= 0) epoll_add(l, fd, TOLD_SOCKET);
+}
+
+static int enter_epoll(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
+  int r = make_descriptors(t);
+  if (r || l->is_in_epoll) return r;
+  l->is_in_epoll = true;
+  TL_LIST_FOR_EACH(link, &l->members) {
+    struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
+    join_epoll(l, c);
+    if (tl_list_is_empty(&c->ready_link)) set_aside(l, c);
+  }
+  return 0;
+}
+
+static void leave_epoll(struct tl_loop *l) {
+  l->is_in_epoll = false;
+  TL_LIST_FOR_EACH(link, &l->members) {
+    struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
+    if (c->is_armed) disarm(c);
+  }
+}
+
+/* ---- looking ---- */
+
+/* Whether a member that nobody told of has something, as far as a glance tells. */
+static bool has_something(struct tulle_channel *c) {
+  struct tl_message m;
+  if (c->role == TL_ROLE_SERVER) {
+    if (tl_unlikely(tl_channel_end_code(c) || c->intake_count)) return true;
+    return !tl_channel_is_blocked(c) && tl_channel_peek(&c->ring, &m) != TL_EMPTY;
+  }
+  tl_lock_take(&c->lock);
+  bool is_ours = !c->driver && (c->async_count || c->out_count || c->end.code);
+  bool has =
+      is_ours && (c->ended_count || c->end.code || tl_channel_peek(&c->ring, &m) != TL_EMPTY);
+  tl_lock_give(&c->lock);
+  return has;
+}
+
+/* Asynchronous calls may be late: their channels look, and say when the next one is. */
+static void look_for_late(struct tl_loop *l, uint64_t now) {
+  if (now < __atomic_load_n(&l->async_deadline, __ATOMIC_RELAXED)) return;
+  __atomic_store_n(&l->async_deadline, TL_NEVER, __ATOMIC_SEQ_CST);
+  TL_LIST_FOR_EACH(link, &l->members) {
+    struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
+    if (c->role == TL_ROLE_CLIENT) make_ready(l, c);
+  }
+}
+
+bool tl_loop_is_late_for(struct tl_loop *l, uint64_t deadline) {
+  uint64_t first = __atomic_load_n(&l->async_deadline, __ATOMIC_RELAXED);
+  while (deadline < first)
+    if (__atomic_compare_exchange_n(&l->async_deadline, &first, deadline, true, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_RELAXED))
+      break;
+  return deadline < __atomic_load_n(&l->planned, __ATOMIC_SEQ_CST);
+}
+
+static void drain(int fd) {
+  uint64_t count;
+  ssize_t ignored = read(fd, &count, sizeof count);
+  (void)ignored;
+}
+
+/* Takes what epoll tells. */
+static void take_told(struct tulle *t, const struct epoll_event *events, int count) {
+  struct tl_loop *l = &t->loop;
+  for (int i = 0; i < count; i++) {
+    uint64_t told = events[i].data.u64;
+    if (told == TOLD_WAKE) {
+      drain(l->wake_fd);
+    } else if (told == TOLD_SOCKET) {
+      tl_session_poll(t, tl_time_now());
+    } else if (told == TOLD_TIMER) {
+      drain(l->timer_fd);
+      l->timer_at = TL_NEVER;
+      tl_session_poll(t, tl_time_now());
+    } else {
+      struct tulle_channel *c = (struct tulle_channel *)(uintptr_t)told;
+      disarm(c);
+      make_ready(l, c);
+    }
+  }
+}
+
+static void ask_epoll(struct tulle *t, int timeout_ms) {
+  struct epoll_event events[EPOLL_BATCH];
+  int n = epoll_wait(t->loop.epoll_fd, events, EPOLL_BATCH, timeout_ms);
+  if (n > 0) take_told(t, events, n);
+}
+
+static void look_at_all(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
+  if (l->is_in_epoll) {
+    ask_epoll(t, 0);
+  } else {
+    bool is_rung = !l->member_count; /* with none, only the socket tells */
+    TL_LIST_FOR_EACH(link, &l->members) {
+      struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
+      if (link == l->members.next) is_rung = tl_channel_is_rung(c);
+      if (has_something(c)) make_ready(l, c);
+    }
+    if (tl_unlikely(is_rung)) tl_session_poll(t, tl_time_now());
+  }
+  absorb(l);
+}
+
+/* ---- one step ---- */
+
+static void rotate(struct tl_loop *l, struct tulle_channel *c) {
+  tl_list_remove(&c->ready_link);
+  make_ready(l, c);
+}
+
+static void step_client(struct tulle *t, struct tulle_channel *c, unsigned *ran) {
+  bool is_more;
+  *ran += tl_call_turn(c, COMPLETIONS_MAX, &is_more);
+  uint64_t deadline = __atomic_load_n(&c->async_deadline, __ATOMIC_RELAXED);
+  if (deadline != TL_NEVER) (void)tl_loop_is_late_for(&t->loop, deadline);
+  tl_lock_take(&c->lock);
+  bool is_over = c->end.code && !c->async_count;
+  tl_lock_give(&c->lock);
+  if (is_over)
+    forget_member(t, c);
+  else if (is_more)
+    rotate(&t->loop, c);
+  else
+    set_aside(&t->loop, c);
+}
+
+static int step_server(struct tulle *t, struct tulle_channel *c,
+                       struct tulle_call_context **out_call) {
+  struct tl_loop *l = &t->loop;
+  int r = tl_served_take(c, out_call);
+  switch (r) {
+  case 0:
+  case TL_MORE:
+    rotate(l, c);
+    return r;
+  case TL_END:
+    forget_member(t, c);
+    return TL_MORE;
+  default:
+    set_aside(l, c);
+    return TL_MORE;
+  }
+}
+
+int tl_loop_step(struct tulle *t, struct tulle_call_context **out_call, unsigned *ran) {
+  struct tl_loop *l = &t->loop;
+  absorb(l);
+  bool is_due = ++l->steps >= STEPS_MAX;
+  if (is_due || tl_list_is_empty(&l->ready)) {
+    if (is_due) look_for_late(l, tl_time_now());
+    l->steps = 0;
+    look_at_all(t);
+  }
+  if (tl_list_is_empty(&l->ready)) return TL_EMPTY;
+  struct tulle_channel *c = tl_container_of(l->ready.next, struct tulle_channel, ready_link);
+  if (c->role == TL_ROLE_SERVER) return step_server(t, c, out_call);
+  step_client(t, c, ran);
+  return TL_MORE;
+}
+
+/* ---- waiting ---- */
+
+static uint64_t due(struct tulle *t) {
+  return tl_time_min(__atomic_load_n(&t->loop.async_deadline, __ATOMIC_SEQ_CST), tl_session_due(t));
+}
+
+/* Something has happened since the last look that no descriptor or futex will tell again. */
+static bool is_told(struct tl_loop *l) {
+  return __atomic_load_n(&l->has_attention, __ATOMIC_SEQ_CST) ||
+         __atomic_load_n(&l->is_stopped, __ATOMIC_SEQ_CST) || tl_loop_is_wanted(l) ||
+         !tl_list_is_empty(&l->ready);
+}
+
+static void wait_in_epoll(struct tulle *t, uint64_t deadline) {
+  uint64_t now = tl_time_now();
+  uint64_t ns = deadline > now ? tl_time_min(deadline - now, TICK_NS) : 0;
+  ask_epoll(t, is_told(&t->loop) ? 0 : (int)((ns + TL_MS - 1) / TL_MS));
+}
+
+/* What to wait for at a member. False: there is something already. */
+static bool wish_of(struct tulle_channel *c, struct tl_channel_wish *out) {
+  *out = (struct tl_channel_wish){.channel = &c->ring, .records = !tl_channel_is_blocked(c)};
+  if (tl_likely(!__atomic_load_n(&c->out_count, __ATOMIC_RELAXED) && !c->room_wanted)) return true;
+  tl_lock_take(&c->lock);
+  uint32_t length = tl_channel_room_wanted(c);
+  out->room = length && tl_channel_await_room(&c->ring, length) == TL_FULL;
+  if (length && !out->room) c->room_wanted = 0;
+  tl_lock_give(&c->lock);
+  return !length || out->room;
+}
+
+struct wait_set {
+  struct tl_channel_wish wishes[FUTEX_MEMBERS_MAX];
+  struct tulle_channel *driven[FUTEX_MEMBERS_MAX]; /* clients' channels, ours for the wait */
+  size_t wish_count, driven_count;
+};
+
+/* False: somebody has something already. */
+static bool gather(struct tl_loop *l, struct wait_set *set) {
+  set->wish_count = set->driven_count = 0;
+  TL_LIST_FOR_EACH(link, &l->members) {
+    struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
+    if (c->role == TL_ROLE_CLIENT) {
+      if (!tl_call_drive_wait(c)) continue;
+      set->driven[set->driven_count++] = c;
+    }
+    struct tl_channel_wish *w = &set->wishes[set->wish_count];
+    if (!wish_of(c, w)) {
+      make_ready(l, c);
+      return false;
+    }
+    if (w->records || w->room) set->wish_count++;
+  }
+  return true;
+}
+
+static void release_driven(struct wait_set *set) {
+  for (size_t i = 0; i < set->driven_count; i++) tl_call_drive_end(set->driven[i]);
+}
+
+/* False: there is no ring to wait on. */
+static bool wait_on_futexes(struct tulle *t, struct tl_wait *wait) {
+  struct tl_loop *l = &t->loop;
+  struct wait_set set;
+  int r = 0;
+  bool has_rings = true;
+  if (gather(l, &set)) {
+    has_rings = set.wish_count > 0;
+    if (has_rings) r = tl_channel_wait_any(set.wishes, set.wish_count, wait);
+  }
+  release_driven(&set);
+  if (r == TL_WAIT_EVENT || r == TL_WAIT_TICK) tl_session_poll(t, tl_time_now());
+  return has_rings;
+}
+
+static bool is_for_epoll(const struct tl_loop *l) {
+  size_t most = l->is_in_epoll ? FUTEX_MEMBERS_BACK : FUTEX_MEMBERS_MAX;
+  return l->uses_fd || l->member_count == 0 || l->member_count > most;
+}
+
+void tl_loop_wait(struct tulle *t, uint64_t deadline) {
+  struct tl_loop *l = &t->loop;
+  bool is_for_futexes = !is_for_epoll(l);
+  if (is_for_futexes && l->is_in_epoll) leave_epoll(l);
+  if (is_for_futexes) {
+    struct tulle_channel *first =
+        tl_container_of(l->members.next, struct tulle_channel, member_link);
+    struct tl_wait wait = tl_channel_wait_of(first);
+    wait.deadline = tl_time_min(deadline, due(t));
+    __atomic_store_n(&l->planned, wait.deadline, __ATOMIC_SEQ_CST);
+    wait.deadline = tl_time_min(wait.deadline, due(t)); /* what came before that was seen */
+    if (is_told(l) || wait_on_futexes(t, &wait)) goto look;
+  }
+  if (enter_epoll(t) == 0) {
+    uint64_t until = tl_time_min(deadline, due(t));
+    __atomic_store_n(&l->planned, until, __ATOMIC_SEQ_CST);
+    wait_in_epoll(t, tl_time_min(until, due(t)));
+  }
+look:
+  __atomic_store_n(&l->planned, 0, __ATOMIC_RELAXED);
+  uint64_t now = tl_time_now();
+  look_for_late(l, now);
+  if (now >= tl_session_due(t)) tl_session_poll(t, now);
+}
+
+/* ---- for programs with a loop of their own ---- */
+
+void tl_loop_look_around(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
+  uint64_t now = tl_time_now();
+  look_for_late(l, now);
+  bool is_tick = !l->uses_fd && now >= l->tick_at;
+  if (is_tick) l->tick_at = now + TICK_NS;
+  if (is_tick || now >= tl_session_due(t)) tl_session_poll(t, now);
+}
+
+static void set_timer(struct tl_loop *l, uint64_t at) {
+  struct itimerspec s = {.it_value = {.tv_sec = (time_t)(at / TL_S), .tv_nsec = (long)(at % TL_S)}};
+  if (at == 0) s.it_value.tv_nsec = 1;
+  (void)timerfd_settime(l->timer_fd, TFD_TIMER_ABSTIME, &s, NULL);
+}
+
+void tl_loop_rest(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
+  if (!l->uses_fd) return;
+  uint64_t at = due(t);
+  if (at < l->timer_at) {
+    l->timer_at = at;
+    set_timer(l, at);
+  }
+  __atomic_store_n(&l->planned, l->timer_at, __ATOMIC_SEQ_CST);
+  if (is_told(l) || due(t) < l->timer_at) tl_loop_kick(l);
+}
+
+int tl_loop_use_fd(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
+  l->uses_fd = true;
+  absorb(l);
+  int r = enter_epoll(t);
+  if (r) return r;
+  tl_loop_rest(t);
+  return l->epoll_fd;
+}
+
+void tl_loop_kick(struct tl_loop *l) {
+  uint64_t one = 1;
+  int fd = __atomic_load_n(&l->wake_fd, __ATOMIC_SEQ_CST);
+  if (fd < 0) return;
+  ssize_t ignored = write(fd, &one, sizeof one);
+  (void)ignored;
+}

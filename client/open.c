@@ -1,0 +1,127 @@
+/* Opening and closing channels. */
+#include <string.h>
+
+#include "client/call.h"
+#include "client/node.h"
+#include "client/served.h"
+#include "core/text.h"
+
+/* What the node serves itself: channel 0, which every program has. */
+#define NODE_SERVICE "node"
+
+static bool is_node_name(const char *name) {
+  return strnlen(name, TL_NODE_NAME_BYTES_MAX + 1) <= TL_NODE_NAME_BYTES_MAX && *name;
+}
+
+static bool is_target(const struct tulle_target *target) {
+  if (target->node && !is_node_name(target->node)) return false;
+  return !target->capability ||
+         tl_capability_is_valid(target->capability, strlen(target->capability));
+}
+
+static void pack_text_or_nil(struct tulle_pack *w, const char *key, const char *text) {
+  tulle_pack_text(w, key);
+  if (text)
+    tulle_pack_text(w, text);
+  else
+    tulle_pack_nil(w);
+}
+
+/* Asks the node for a channel: its number. */
+static int ask(struct tulle *t, const char *service, const struct tulle_target *target,
+               uint64_t deadline, uint32_t *out_number) {
+  uint8_t bytes[256];
+  struct tulle_pack w = tulle_pack_on(bytes, sizeof bytes);
+  struct tulle_result result;
+  tulle_pack_map(&w, 3);
+  pack_text_or_nil(&w, "service", service);
+  pack_text_or_nil(&w, "node", target->node);
+  pack_text_or_nil(&w, "capability", target->capability);
+  int r = tl_node_call(t, "open", bytes, tulle_pack_size(&w), deadline, &result);
+  if (!r) {
+    struct tulle_unpack map = tulle_unpack_on(result.data, result.size);
+    struct tulle_unpack value = tulle_unpack_key(&map, "channel");
+    uint64_t number = tulle_unpack_uint(&value);
+    if (value.failed || number > UINT32_MAX) r = TULLE_E_PROTOCOL;
+    *out_number = (uint32_t)number;
+  }
+  tulle_result_clear(&result);
+  return r;
+}
+
+static int open_node(struct tulle *t, uint64_t deadline, struct tulle_channel **out) {
+  for (;;) {
+    int r = tl_attachment_ready(t, deadline);
+    if (r) return r;
+    struct tulle_channel *c = tl_session_claim_node(t);
+    if (!c) continue; /* it has just died */
+    *out = c;
+    return 0;
+  }
+}
+
+int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_target *target,
+                       struct tulle_channel **out) {
+  struct tulle_target any = {.node = NULL};
+  struct tulle_channel *c = NULL;
+  uint32_t number;
+  if (!target) target = &any;
+  if (!service || !out || !is_target(target)) return TULLE_E_INVALID;
+  if (!tl_name_is_valid(service, strlen(service), TL_SERVICE_NAME_BYTES_MAX))
+    return TULLE_E_INVALID;
+  int r = tl_attachment_of(t, &t);
+  if (r) return r;
+  uint64_t timeout_ns = target->timeout_ns ? target->timeout_ns : TULLE_TIMEOUT_DEFAULT;
+  uint64_t deadline = tl_time_add(tl_time_now(), tl_served_budget(timeout_ns));
+  if (strcmp(service, NODE_SERVICE) == 0 && !target->node) return open_node(t, deadline, out);
+  tl_session_open_begin(t);
+  r = ask(t, service, target, deadline, &number);
+  if (!r) {
+    tl_session_poll(t, tl_time_now()); /* its descriptors came before the answer */
+    c = tl_session_claim(t, number);
+    if (!c) r = TULLE_E_PEER_GONE; /* it has ended already */
+  }
+  tl_session_open_end(t);
+  if (!r) *out = c;
+  return r;
+}
+
+struct tulle_channel *tulle_channel_close(struct tulle_channel *c) {
+  if (!c || tl_process_is_other(c->process)) return NULL;
+  if (c->number) { /* the node's own is everybody's */
+    tl_call_close(c);
+    tl_session_forget(c->t, c);
+  }
+  tl_session_unclaim(c->t, c);
+  return NULL;
+}
+
+const struct tulle_identity *tulle_channel_peer(const struct tulle_channel *c) {
+  return &c->peer;
+}
+
+/* What the link to a node travels over, or NULL. */
+static const char *path_of_link(const struct tulle_result *result, const char *node) {
+  struct tulle_unpack list = tulle_unpack_on(result->data, result->size);
+  for (size_t left = tulle_unpack_array(&list); left && !list.failed; left--) {
+    char name[TL_NODE_NAME_BYTES_MAX + 1], path[8];
+    struct tulle_unpack value = tulle_unpack_key(&list, "node");
+    tulle_unpack_string(&value, name, sizeof name);
+    value = tulle_unpack_key(&list, "path");
+    tulle_unpack_string(&value, path, sizeof path);
+    if (strcmp(name, node) == 0) return strcmp(path, "tcp") == 0 ? "tcp" : "udp";
+    tulle_unpack_skip(&list);
+  }
+  return NULL;
+}
+
+const char *tulle_channel_path(struct tulle_channel *c) {
+  struct tulle_result result;
+  const char *path = NULL;
+  if (c->peer.is_local || tl_process_is_other(c->process)) return "ring";
+  uint64_t deadline = tl_time_add(tl_time_now(), tl_served_budget(TULLE_TIMEOUT_DEFAULT));
+  if (tl_node_call(c->t, "links", NULL, 0, deadline, &result) == 0)
+    path = path_of_link(&result, c->peer.node_name);
+  tulle_result_clear(&result);
+  return path ? path : "udp";
+}
