@@ -266,7 +266,7 @@ static void end_calls(struct tulle *t, struct tulle_service *s) {
 
 int tulle_offer(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out) {
   struct tulle_service *s;
-  if (!offer || !offer->name || !out) return TULLE_E_INVALID;
+  if (!offer || !offer->name) return TULLE_E_INVALID;
   int r = tl_attachment_of(t, &t);
   if (!r) r = service_new(t, offer, &s);
   if (r) return r;
@@ -285,7 +285,7 @@ int tulle_offer(struct tulle *t, const struct tulle_offer *offer, struct tulle_s
   tl_lock_take(&t->lock);
   s->registration = TL_REGISTER_DONE;
   tl_lock_give(&t->lock);
-  *out = s;
+  if (out) *out = s;
   return 0;
 }
 

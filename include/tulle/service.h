@@ -46,7 +46,8 @@ struct tulle_offer {
                   catalogues */
 };
 
-/* Offers a service. Errors: EXISTS (the name is taken on this node), INVALID, LIMIT, NO_NODE. */
+/* Offers a service; `out` may be NULL for an offer that lasts as long as the attachment. Errors: EXISTS
+ * (the name is taken on this node), INVALID, LIMIT, NO_NODE. */
 TULLE_PUBLIC int tulle_offer(struct tulle *t, const struct tulle_offer *offer,
                              struct tulle_service **out);
 
