@@ -19,8 +19,6 @@
 /* A node that started a moment ago has not heard of the others yet: a call waits until it is this old. */
 #define DISCOVERY_NS (500 * TL_MS)
 
-#define NAMES_MAX 256
-
 struct target {
   char service[TL_SERVICE_NAME_BYTES_MAX + 1];
   char procedure[TL_PROCEDURE_NAME_BYTES_MAX + 1];
@@ -61,22 +59,29 @@ static int parse_target(const struct tl_command *c, struct target *out) {
 
 /* ---- complaints ---- */
 
-/* The service that is served and whose name is nearest, or "". */
-static void nearest_service(struct tulle *t, const char *service, char *out, size_t size) {
-  struct tulle_found *found = calloc(NAMES_MAX, sizeof *found);
-  const char *names[NAMES_MAX + 1] = {0};
-  out[0] = 0;
-  if (!found) return;
-  int n = tulle_find(t, NULL, found, NAMES_MAX);
-  for (int i = 0; i < n && i < NAMES_MAX; i++) names[i] = found[i].service;
-  const char *near = tl_command_nearest(service, names);
-  if (near) snprintf(out, size, "did you mean '%s'?", near);
-  free(found);
+/* What the node knows about a service that nobody serves: who did last and until when, and whose name is
+ * near. Opening a channel does not tell; the node's own procedure does. */
+static void ask_why(struct tl_ask *a, const struct target *t, char *out, size_t size) {
+  unsigned char bytes[256];
+  struct tulle_pack args = tulle_pack_on(bytes, sizeof bytes);
+  struct tulle_result result = {0};
+  tulle_pack_map(&args, t->node[0] ? 2 : 1);
+  tulle_pack_text(&args, "service");
+  tulle_pack_text(&args, t->service);
+  if (t->node[0]) {
+    tulle_pack_text(&args, "node");
+    tulle_pack_text(&args, t->node);
+  }
+  int r =
+      tulle_call(a->node, "open", bytes, tulle_pack_size(&args), a->command->timeout_ns, &result);
+  const char *more = r == TULLE_E_NO_SERVICE && result.text ? strchr(result.text, '\n') : NULL;
+  snprintf(out, size, "%s", more ? more + 1 : "");
+  tulle_result_clear(&result);
 }
 
 static int no_service(struct tl_ask *a, const struct target *t) {
-  char why[128], hint[128];
-  nearest_service(a->tulle, t->service, why, sizeof why);
+  char why[512], hint[128];
+  ask_why(a, t, why, sizeof why);
   snprintf(hint, sizeof hint, "see what there is: tulle ls; or wait for it: tulle wait %s",
            t->service);
   return tl_command_fail(a->command, TULLE_E_NO_SERVICE, why, hint, "nobody serves '%s'%s%s",

@@ -53,7 +53,8 @@ struct tl_mesh {
   struct tl_mesh_dial dials[TL_MESH_DIALS_MAX];
   struct tl_join join;
   uint64_t published; /* generation of the registry that was announced, plus one */
-  bool wants_echo; /* set here, cleared by the host, which starts `tulle bench echo` unless it runs */
+  /* Set here, cleared by the host, which starts `tulle bench echo` unless it runs. */
+  bool wants_echo;
   uint64_t protocol_faults;
 };
 

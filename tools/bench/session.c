@@ -1,7 +1,6 @@
 #include "tools/bench/session.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 
 #define START_NS (5 * TL_S)
 #define LINK_NS  (10 * TL_S)
-#define POLL_MS  100
+#define WAIT_NS  (100 * TL_MS)
 #define RETRY_NS (20 * TL_MS)
 
 extern char **environ;
@@ -301,18 +300,9 @@ static void make_calls(struct flight *f) {
   }
 }
 
-static int take_completions(struct flight *f, bool spins) {
-  int n = tulle_dispatch(f->session->tulle);
-  if (n != 0 || spins) return n < 0 ? n : 0;
-  struct pollfd p = {.fd = tulle_fd(f->session->tulle), .events = POLLIN};
-  poll(&p, 1, POLL_MS);
-  return 0;
-}
-
 static int measure_flight(struct tl_bench_session *s, struct tl_turn *t) {
   struct flight f = {.turn = t, .session = s};
-  const char *mode = getenv("TULLE_WAIT");
-  bool spins = mode && !strcmp(mode, "spin"), is_over = false;
+  bool is_over = false;
   uint64_t start = tl_time_now(), now = start;
   for (size_t i = 0; i < TL_BENCH_FLIGHT_MAX; i++) {
     f.slots[i] = (struct slot){.flight = &f, .next_free = f.free};
@@ -326,8 +316,8 @@ static int measure_flight(struct tl_bench_session *s, struct tl_turn *t) {
     }
     is_over = f.error || tl_bench_interrupted || (f.is_warm && now - start >= t->duration_ns);
     if (!is_over) make_calls(&f);
-    int r = take_completions(&f, spins);
-    if (r && !f.error) f.error = r;
+    int r = tulle_dispatch_wait(s->tulle, WAIT_NS);
+    if (r < 0 && !f.error) f.error = r;
   }
   t->elapsed_ns += now - start;
   return f.error;
