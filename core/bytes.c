@@ -3,7 +3,7 @@
 
 #define VARINT_MAX ((UINT64_C(1) << 62) - 1)
 
-uint64_t tl_read_varint(struct tl_reader *r) {
+uint64_t tl_read_varint_long(struct tl_reader *r) {
   const uint8_t *first = tl_read_bytes(r, 1);
   if (!first) return 0;
   size_t rest = ((size_t)1 << (*first >> 6)) - 1;
@@ -21,7 +21,7 @@ size_t tl_varint_size(uint64_t v) {
   return 8;
 }
 
-void tl_write_varint(struct tl_writer *w, uint64_t v) {
+void tl_write_varint_long(struct tl_writer *w, uint64_t v) {
   if (v > VARINT_MAX) {
     w->failed = true;
     return;

@@ -86,7 +86,12 @@ static inline uint64_t tl_read_u64(struct tl_reader *r) {
 }
 
 /* A QUIC variable-length integer (RFC 9000, section 16): 1, 2, 4 or 8 bytes, at most 2^62-1. */
-uint64_t tl_read_varint(struct tl_reader *r);
+uint64_t tl_read_varint_long(struct tl_reader *r);
+
+static inline uint64_t tl_read_varint(struct tl_reader *r) {
+  if (!r->failed && r->at < r->end && *r->at < 64) return *r->at++;
+  return tl_read_varint_long(r);
+}
 
 static inline struct tl_writer tl_writer_on(void *data, size_t size) {
   uint8_t *p = data;
@@ -156,7 +161,14 @@ static inline void tl_write_u64(struct tl_writer *w, uint64_t v) {
 }
 
 /* Writes `v` in as few bytes as it takes; 2^62 and above fail. */
-void tl_write_varint(struct tl_writer *w, uint64_t v);
+void tl_write_varint_long(struct tl_writer *w, uint64_t v);
+
+static inline void tl_write_varint(struct tl_writer *w, uint64_t v) {
+  if (v < 64 && !w->failed && w->at < w->end)
+    *w->at++ = (uint8_t)v;
+  else
+    tl_write_varint_long(w, v);
+}
 
 /* How many bytes tl_write_varint() takes for `v`. */
 size_t tl_varint_size(uint64_t v);

@@ -29,8 +29,9 @@ static void fill(struct tl_pacer *p, uint64_t now, const struct tl_pacer_path *p
   p->filled_at = now;
 }
 
+/* The bucket is filled when it is empty: one division for many packets. */
 uint64_t tl_pacer_next(struct tl_pacer *p, uint64_t now, const struct tl_pacer_path *path) {
-  if (now > p->filled_at) fill(p, now, path);
+  if (p->bytes == 0 && now > p->filled_at) fill(p, now, path);
   if (p->bytes > 0) return now;
   /* Long enough for a few packets at once, so that a timer fires once for them all. */
   size_t wanted = p->overdraft + bucket_size(path) / 2;

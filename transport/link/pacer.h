@@ -2,7 +2,8 @@
  * Spreads packets over the round-trip time (RFC 9002, section 7.7): a bucket of bytes that fills at 5/4
  * (in slow start 2 times) of window per round trip.
  *
- * The bucket holds what flows in 2 ms, and at least 32 packets. Timers wake no finer than a
+ * The bucket holds what flows in 2 ms, and at least 16 packets; it is filled when it is empty, so twice as much
+ * may leave at once. Timers wake no finer than a
  * millisecond, so less would slow a path down; and where the round trip is shorter than the bucket, as
  * on a LAN, nothing ever waits here.
  */
@@ -16,7 +17,7 @@
 #include "core/time.h"
 
 #define TL_PACER_BURST_NS      (2 * TL_MS)
-#define TL_PACER_BURST_PACKETS 32u
+#define TL_PACER_BURST_PACKETS 16u
 
 struct tl_pacer {
   uint64_t filled_at;

@@ -147,9 +147,10 @@ int tl_sentmap_judge(const struct tl_sentmap *m, uint32_t epoch, uint64_t first,
   uint64_t next = epoch == m->epoch ? m->next : m->last_next[m->epoch - epoch - 1];
   if (last >= next) return TULLE_E_PROTOCOL;
   if (epoch != m->epoch) return 0;
-  for (uint32_t i = 0; i < TL_SENTMAP_SKIPPED_MAX; i++) {
-    uint64_t s = m->skipped[i];
-    if (s != NO_NUMBER && s >= first && s <= last) return TULLE_E_PROTOCOL;
+  for (uint32_t i = 1; i <= TL_SENTMAP_SKIPPED_MAX; i++) { /* from the highest down */
+    uint64_t s = m->skipped[(m->skipped_at - i) % TL_SENTMAP_SKIPPED_MAX];
+    if (s == NO_NUMBER || s < first) return 0;
+    if (s <= last) return TULLE_E_PROTOCOL;
   }
   return 0;
 }
