@@ -30,7 +30,7 @@
 #define TL_LANE_UNSENT_BYTES_MAX 65536u
 #define TL_LANE_HELD_BYTES_MAX   (TL_CREDIT_LANE_BYTES_MAX + 2 * TL_LANE_UNSENT_BYTES_MAX)
 /* All lanes together; a lane that holds less than its sure share is never refused for the others' sake. */
-#define TL_FLOW_SEND_BYTES_MAX        (16u << 20)
+#define TL_FLOW_SEND_BYTES_MAX        (8u << 20)
 #define TL_LANE_SEND_SURE_BYTES       4096u
 #define TL_FLOW_BEST_EFFORT_BYTES_MAX (4u << 20) /* arrived and not yet taken, all lanes */
 
