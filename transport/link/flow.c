@@ -250,7 +250,9 @@ static int take_link_credit(struct tl_flow *f, uint64_t max) {
   return 0;
 }
 
+/* An honest peer grants at most so many beyond those that were opened. */
 static int take_lanes(struct tl_flow *f, uint64_t max) {
+  if (max > f->own_opened + TL_FLOW_LANES_MAX) return TULLE_E_PROTOCOL;
   if (max > f->own_max) f->own_max = max;
   return 0;
 }
