@@ -11,6 +11,7 @@ void tl_rtt_init(struct tl_rtt *r, uint64_t initial) {
 }
 
 void tl_rtt_sample(struct tl_rtt *r, uint64_t sample, uint64_t ack_delay) {
+  if (sample > TL_RTT_SAMPLE_MAX_NS) sample = TL_RTT_SAMPLE_MAX_NS;
   r->latest = sample;
   if (r->min == TL_NEVER) {
     r->min = r->smoothed = sample;

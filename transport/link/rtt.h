@@ -12,6 +12,8 @@
 
 #define TL_RTT_UNKNOWN_NS     (333 * TL_MS) /* RFC 9002, 6.2.2 */
 #define TL_RTT_GRANULARITY_NS TL_MS         /* kGranularity */
+/* A packet that waited longer met a peer that was stopped: that says nothing about the path. */
+#define TL_RTT_SAMPLE_MAX_NS (2 * TL_S)
 
 struct tl_rtt {
   uint64_t latest;

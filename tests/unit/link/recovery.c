@@ -37,6 +37,17 @@ static void samples_are_smoothed_and_freed_of_the_peers_delay(void **state) {
   assert_int_equal(r.min, 8 * TL_MS);
 }
 
+static void a_peer_that_was_stopped_does_not_slow_the_path(void **state) {
+  (void)state;
+  struct tl_rtt r;
+  tl_rtt_init(&r, 0);
+  tl_rtt_sample(&r, TL_MS, 0);
+  tl_rtt_sample(&r, 600 * TL_S, 0);
+  assert_true(r.smoothed < TL_RTT_SAMPLE_MAX_NS / 7);
+  for (int i = 0; i < 40; i++) tl_rtt_sample(&r, TL_MS, 0);
+  assert_true(r.smoothed < 3 * TL_MS);
+}
+
 static void times_that_follow(void **state) {
   (void)state;
   struct tl_rtt r;
@@ -336,6 +347,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_first_sample_replaces_the_guess),
       cmocka_unit_test(samples_are_smoothed_and_freed_of_the_peers_delay),
+      cmocka_unit_test(a_peer_that_was_stopped_does_not_slow_the_path),
       cmocka_unit_test(times_that_follow),
       cmocka_unit_test(slow_start_doubles_and_avoidance_adds_a_packet),
       cmocka_unit_test(one_loss_event_halves_once),
