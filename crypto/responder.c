@@ -145,8 +145,8 @@ static struct slot *slot_by_index(struct tl_responder *r, uint64_t now_ns, uint3
 static struct slot *slot_by_hello(struct tl_responder *r, uint64_t now_ns, const struct hello *h) {
   for (size_t i = 0; i < TL_HALF_OPEN_MAX; i++) {
     struct slot *s = &r->slots[i];
-    if (s->state != FREE && now_ns < s->until_ns && memcmp(s->hello_mac1, h->p.mac1, 16) == 0)
-      return s;
+    bool is_live = s->state != FREE && now_ns < s->until_ns;
+    if (is_live && sodium_memcmp(s->hello_mac1, h->p.mac1, 16) == 0) return s;
   }
   return NULL;
 }

@@ -34,7 +34,6 @@ int tl_trust_create_fabric(struct tl_trust *trust, const struct tl_identity *ide
   return tl_trust_fabric_begin(trust, identity, node_name, fabric_name);
 }
 
-/* A new list: the old entries and, unless it is NULL, one more. */
 int tl_trust_rename_node(struct tl_trust *trust, const char *node_name) {
   struct tl_trust_state *next;
   if (!tl_trust_name_is_good(node_name)) return TULLE_E_INVALID;
@@ -55,6 +54,7 @@ int tl_trust_rename_node(struct tl_trust *trust, const char *node_name) {
   return r < 0 ? tl_trust_abandon(next, r) : tl_trust_commit(trust, next);
 }
 
+/* A new list: the old entries and, unless it is NULL, one more. */
 static int revocations_extend(const struct tl_trust *t, struct tl_trust_state *next,
                               uint32_t version, const struct tl_member *m) {
   const struct tl_revocation_list *old = &next->list;

@@ -100,6 +100,21 @@ static void a_fabric_gets_a_name(void **state) {
   assert_string_equal(state_of(&w->anna)->fabric_name, "lab");
 }
 
+static void a_node_gets_a_name(void **state) {
+  struct world *w = *state;
+  node_fixture_join(&w->bert, &w->anna, NOW);
+  assert_int_equal(tl_trust_rename_node(w->anna.trust, "bert"), TULLE_E_EXISTS);
+  assert_int_equal(tl_trust_rename_node(w->anna.trust, "no good"), TULLE_E_INVALID);
+  assert_int_equal(tl_trust_rename_node(w->bert.trust, "carl"), TULLE_E_REFUSED);
+  assert_int_equal(tl_trust_rename_node(w->anna.trust, "osprey"), 0);
+  assert_string_equal(state_of(&w->anna)->self.name, "osprey");
+  assert_int_equal(state_of(&w->anna)->self.serial, 3);
+  assert_int_equal(state_of(&w->anna)->member_count, 2);
+  check_self(&w->anna, &w->bert);
+  node_fixture_restart(&w->anna, NOW);
+  assert_string_equal(state_of(&w->anna)->self.name, "osprey");
+}
+
 /* ---- joining ---- */
 
 static void a_newcomer_is_admitted(void **state) {
@@ -595,6 +610,7 @@ int main(void) {
       WORLD_TEST(a_fabric_of_one),
       WORLD_TEST(the_same_after_a_restart),
       WORLD_TEST(a_fabric_gets_a_name),
+      WORLD_TEST(a_node_gets_a_name),
       WORLD_TEST(a_newcomer_is_admitted),
       WORLD_TEST(one_key_for_an_invitation),
       WORLD_TEST(a_grant_is_the_same_each_time),
