@@ -1,0 +1,6 @@
+foreach(target packet membership)
+  tulle_fuzz(${target} SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${target}.c DEPENDS tl_wire)
+endforeach()
+foreach(target hello reply finish trust token)
+  tulle_fuzz(${target} SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${target}.c DEPENDS tl_test_support)
+endforeach()
