@@ -74,7 +74,7 @@ int tl_trust_join(struct tl_trust *trust, const struct tl_identity *identity,
                   const struct tl_token *token, const uint8_t *grant, size_t size, bool leave) {
   struct tl_grant g;
   struct tl_certificate self;
-  struct tl_trust_state *next;
+  struct tl_trust_state *next = NULL;
   if (!tl_trust_is_alone(trust) && !leave &&
       memcmp(trust->state->fabric_id, token->fabric_id, 16) != 0)
     return TULLE_E_BUSY;

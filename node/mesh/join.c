@@ -1,5 +1,6 @@
 #include "node/mesh/join.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +102,7 @@ void tl_join_link_up(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) {
     return;
   }
   struct tl_mesh_message m = {.type = TL_MESH_JOIN_REQUEST};
-  strncpy(m.name, mesh->config.node->config.self.node_name, sizeof m.name - 1);
+  snprintf(m.name, sizeof m.name, "%s", mesh->config.node->config.self.node_name);
   j->phase = TL_JOIN_ASKING;
   j->dial = 0;
   j->link = link;

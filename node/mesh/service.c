@@ -242,7 +242,7 @@ static int do_join(struct tl_request *q) {
   struct tl_address addresses[TL_DIAL_ADDRESSES_MAX];
   struct tl_token token;
   char text[TL_TOKEN_TEXT_SIZE];
-  size_t count;
+  size_t count = 0;
   bool leave = false;
   int r = tl_request_text(q, "token", true, text, sizeof text);
   if (r == 0) r = tl_request_bool(q, "leave", &leave);

@@ -204,7 +204,7 @@ static void putting_together_takes_turns(void **state) {
   struct tl_message m;
   assert_int_equal(tl_channel_peek(&b, &m), TL_RING_SWITCH);
   assert_int_equal(tl_channel_attach(&b, &r, 1), 0);
-  void *body;
+  void *body = NULL;
   for (int i = 0; i < 3000; i++) {
     assert_int_equal(tl_ring_reserve(&a.tx, 1000, &body), 0);
     memset(body, 1, 1000);
@@ -265,7 +265,7 @@ static void a_message_may_follow_a_due_abort(void **state) {
 /* ---- a hostile sender ---- */
 
 static void raw(struct tl_channel *c, uint16_t kind, uint16_t flags, uint32_t length) {
-  void *body;
+  void *body = NULL;
   assert_int_equal(tl_ring_reserve(&c->tx, length, &body), 0);
   memset(body, 0x55, length);
   tl_ring_commit(&c->tx, kind, flags, length);
@@ -336,7 +336,7 @@ static void a_switch_to_nowhere_waits_for_ever(void **state) {
   (void)state;
   struct tl_message m;
   const struct tl_switch_body body = {8192, 77};
-  void *at;
+  void *at = NULL;
   assert_int_equal(tl_ring_reserve(&a.tx, sizeof body, &at), 0);
   memcpy(at, &body, sizeof body);
   tl_ring_commit(&a.tx, TL_RECORD_KIND_SWITCH, 0, sizeof body);
@@ -349,7 +349,7 @@ static void a_switch_to_nowhere_waits_for_ever(void **state) {
 static void a_switch_home_of_the_wrong_size_ends_the_channel(void **state) {
   (void)state;
   const struct tl_switch_body body = {8192, 0};
-  void *at;
+  void *at = NULL;
   assert_int_equal(tl_ring_reserve(&a.tx, sizeof body, &at), 0);
   memcpy(at, &body, sizeof body);
   tl_ring_commit(&a.tx, TL_RECORD_KIND_SWITCH, 0, sizeof body);

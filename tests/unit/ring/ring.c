@@ -110,7 +110,7 @@ static void peeking_twice_shows_the_same(void **state) {
 
 static void an_aborted_reservation_leaves_nothing(void **state) {
   (void)state;
-  void *body;
+  void *body = NULL;
   assert_int_equal(tl_ring_reserve(&rig.w, 100, &body), 0);
   memset(body, 0xff, 100);
   tl_ring_abort(&rig.w);
@@ -123,7 +123,7 @@ static void an_aborted_reservation_leaves_nothing(void **state) {
 
 static void a_record_may_be_shorter_than_reserved(void **state) {
   (void)state;
-  void *body;
+  void *body = NULL;
   assert_int_equal(tl_ring_reserve(&rig.w, 1000, &body), 0);
   ((uint8_t *)body)[0] = pattern(0, 0);
   tl_ring_commit(&rig.w, 5, 0, 1);
