@@ -35,6 +35,10 @@ for shell in bash zsh fish; do
   says tulle
 done
 expect 2 tulle completion csh
+if command -v bash > /dev/null; then
+  expect 0 bash -c 'eval "$(tulle completion bash)"; COMP_WORDS=(tulle jo); COMP_CWORD=1; _tulle; echo "${COMPREPLY[@]}"'
+  says '^join$'
+fi
 expect 0 tulle complete -- jo
 says '^join$'
 expect 0 tulle complete -- fabric ''
@@ -90,6 +94,12 @@ says '^textstat'
 expect 4 tulle find text/count 'version>1'
 expect 2 tulle find text/count version
 expect 2 tulle find 'text count'
+expect 0 tulle complete -- call te
+says '^textstat\.$'
+expect 0 tulle complete -- find text/
+says '^text/count$'
+expect 0 tulle complete -- call a.b --node a
+says '^alpha$'
 
 # what wc says of any file, textstat says
 head -c 300000 /dev/urandom > "$temp/random"
