@@ -108,6 +108,10 @@ void pair_deinit(struct pair *p) {
   }
 }
 
+static void arm(const struct pair *p, bool on) {
+  if (p->arm) p->arm(on);
+}
+
 /* ---- Sending ---- */
 
 static void trace(struct pair *p, const void *data, size_t size) {
@@ -157,7 +161,9 @@ static bool poll_one(struct pair *p, unsigned i, uint32_t channel) {
                                 .is_spare = channel != s->channel,
                                 .bytes = HEADER_BYTES};
   size_t room = channel ? TCP_ROOM : p->packet_bytes - HEADER_BYTES;
+  arm(p, true);
   size_t size = tl_flow_poll(s->flow, p->now, &name, out, room);
+  arm(p, false);
   if (size == 0) return false;
   assert_true(size <= room);
   s->next[channel]++;
@@ -187,24 +193,25 @@ static bool is_replay(struct pair_side *s, const struct tl_flow_packet *name) {
   return s->seen[at]++ != 0;
 }
 
+static int take(struct pair *p, struct pair_side *s, struct pair_packet *packet) {
+  struct tl_reader r = tl_reader_on(packet->bytes, packet->size);
+  struct tl_frame frame;
+  int e;
+  packet->name.is_eliciting = false;
+  while ((e = tl_frame_next(&r, &frame)) == 0) {
+    if (frame.type == TL_FRAME_PING) packet->name.is_eliciting = true;
+    if ((e = tl_flow_frame(s->flow, p->now, &frame))) return e;
+  }
+  assert_int_equal(e, TL_END);
+  return tl_flow_received(s->flow, p->now, &packet->name);
+}
+
 static void arrive(struct pair *p, struct pair_packet *packet) {
   struct pair_side *s = p->side + packet->to;
-  struct tl_reader r = tl_reader_on(packet->bytes, packet->size);
   if (is_replay(s, &packet->name)) return;
-  bool is_eliciting = false;
-  for (;;) {
-    struct tl_frame frame;
-    int e = tl_frame_next(&r, &frame);
-    if (e == TL_END) break;
-    assert_int_equal(e, 0);
-    if (frame.type == TL_FRAME_PING) is_eliciting = true;
-    e = frame.type == TL_FRAME_PING ? 0 : tl_flow_frame(s->flow, p->now, &frame);
-    if (e == TL_FULL) return;
-    if (e) s->error = e;
-    if (e) return;
-  }
-  packet->name.is_eliciting = is_eliciting;
-  int e = tl_flow_received(s->flow, p->now, &packet->name);
+  arm(p, true);
+  int e = take(p, s, packet);
+  arm(p, false);
   if (e < 0) s->error = e;
 }
 

@@ -50,6 +50,7 @@ struct pair {
   uint64_t order;
   uint64_t trace; /* hash of everything that was sent, and when */
   uint64_t lost;
+  void (*arm)(bool on);        /* around each call of a flow; may be NULL */
   bool skips;                  /* leaves out one number in 256 */
   bool is_open[PAIR_CHANNELS]; /* TCP connections */
   bool cut;                    /* everything is lost */
