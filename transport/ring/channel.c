@@ -311,18 +311,6 @@ int tl_channel_wait(struct tl_channel *c, const struct tl_wait *wait) {
   return r;
 }
 
-int tl_channel_wait_many(struct tl_channel *const *channels, size_t count,
-                         const struct tl_wait *wait) {
-  struct tl_parker *places[TL_PARK_MANY_MAX];
-  TL_ASSERT(count > 0 && count <= TL_PARK_MANY_MAX);
-  for (size_t i = 0; i < count; i++) {
-    /* An error of one is for its own peek to tell. */
-    if (prepare_receive(channels[i]) != TL_EMPTY) return 0;
-    places[i] = &channels[i]->rx_parker;
-  }
-  return tl_park(places, count, &channels[0]->parking, wait);
-}
-
 int tl_channel_wait_any(const struct tl_channel_wish *wishes, size_t count,
                         const struct tl_wait *wait) {
   struct tl_parker *places[TL_PARK_MANY_MAX];
@@ -330,6 +318,7 @@ int tl_channel_wait_any(const struct tl_channel_wish *wishes, size_t count,
   for (size_t i = 0; i < count; i++) {
     struct tl_channel *c = wishes[i].channel;
     TL_ASSERT(n + wishes[i].records + wishes[i].room <= TL_PARK_MANY_MAX);
+    /* An error of one is for its own peek to tell. */
     if (wishes[i].records && prepare_receive(c) != TL_EMPTY) return 0;
     if (wishes[i].records) places[n++] = &c->rx_parker;
     if (wishes[i].room) places[n++] = &c->tx_parker;

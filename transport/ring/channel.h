@@ -236,12 +236,6 @@ int tl_channel_peek_record(struct tl_channel *c, struct tl_record *out_record);
  * TULLE_E_PROTOCOL. */
 int tl_channel_wait(struct tl_channel *c, const struct tl_wait *wait);
 
-/* (receive, of all) Waits until one of up to TL_PARK_MANY_MAX channels may have a record: peek at
- * each. The first one's parking policy counts for all. For more channels than that: arm each, and
- * epoll_wait(). */
-int tl_channel_wait_many(struct tl_channel *const *channels, size_t count,
-                         const struct tl_wait *wait);
-
 /*
  * (send) Prepares a wait for room, with tl_channel_wait_any(), so that it can be done under the
  * lock of the sending side and the wait without. Publishes first. 0: a body of `length` bytes fits
@@ -256,9 +250,11 @@ struct tl_channel_wish {
   bool room; /* after tl_channel_await_room() has prepared it */
 };
 
-/* (receive, of those that wish for records) Waits until one wish may have come true: look at each.
- * No more than TL_PARK_MANY_MAX records and rooms together. The first one's parking policy counts
- * for all. */
+/*
+ * (receive, of those that wish for records) Waits until one wish may have come true: look at each.
+ * No more than TL_PARK_MANY_MAX records and rooms together; for more, arm each and use epoll. The
+ * first one's parking policy counts for all. 0; TL_WAIT_*; TULLE_E_DEADLINE.
+ */
 int tl_channel_wait_any(const struct tl_channel_wish *wishes, size_t count,
                         const struct tl_wait *wait);
 

@@ -219,12 +219,21 @@ static int reason_to_end(const struct park *p) {
   return p->now >= p->tick ? TL_WAIT_TICK : 0;
 }
 
+/* Tells the processor that this is a loop of looks. */
+static void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 /* 0: ready; TL_EMPTY: the spin time has passed; else why the wait is over. */
 static int spin(struct park *p, uint64_t spin_ns) {
   for (;;) {
     for (int i = 0; i < SPIN_LOOKS; i++) {
       if (any_is_ready(p->places, p->count)) return 0;
-      __builtin_ia32_pause();
+      relax();
     }
     read_clock(p);
     int r = reason_to_end(p);
@@ -302,21 +311,22 @@ static int sleep_by_means(struct park *p) {
   return sleep_on_descriptors(p, until);
 }
 
-static int sleep_once(struct park *p) {
-  int r = sleep_by_means(p);
-  unpark_all(p->places, p->count);
-  note_processor(p->places, p->count);
-  read_clock(p);
-  return r;
-}
-
-/* A place that is ready and whose bell is silent was never woken. */
+/* A place that is ready, still parked, and whose bell is silent: nobody has woken it. */
 static void count_late(struct park *p) {
   for (size_t i = 0; i < p->count; i++) {
     struct tl_parker *place = p->places[i];
     bool is_silent = __atomic_load_n(place->bell, __ATOMIC_ACQUIRE) == place->heard;
     if (is_silent && tl_parker_is_ready(place)) place->late_count++;
   }
+}
+
+static int sleep_once(struct park *p) {
+  int r = sleep_by_means(p);
+  if (r == SLEEP_TIMED_OUT) count_late(p);
+  unpark_all(p->places, p->count);
+  note_processor(p->places, p->count);
+  read_clock(p);
+  return r;
 }
 
 static int sleep_until_ready(struct park *p) {
@@ -326,10 +336,7 @@ static int sleep_until_ready(struct park *p) {
     if (r) return r;
     r = sleep_once(p);
     if (r < 0) return r;
-    if (any_is_ready(p->places, p->count)) {
-      if (r == SLEEP_TIMED_OUT) count_late(p);
-      return 0;
-    }
+    if (any_is_ready(p->places, p->count)) return 0;
     if (r == TL_WAIT_EVENT) return r;
   }
 }
