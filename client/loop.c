@@ -533,9 +533,7 @@ void tl_loop_wait(struct tulle *t, uint64_t deadline) {
   }
 look:
   __atomic_store_n(&l->planned, 0, __ATOMIC_RELAXED);
-  uint64_t now = tl_time_now();
-  look_for_late(l, now);
-  if (now >= tl_session_due(t)) tl_session_poll(t, now);
+  tl_loop_look_around(t); /* waits that are shorter than a tick of their own add up to one */
 }
 
 /* ---- for programs with a loop of their own ---- */
