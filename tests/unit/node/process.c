@@ -21,116 +21,15 @@
 #include "core/time.h"
 #include "core/wire/rpc.h"
 #include "tests/unit/node/program.h"
+#include "tests/unit/node/started.h"
 #include "tests/unit/test.h"
 
 #define STORM_PROGRAMS   6
 #define STORM_DEFAULT    500
 #define NODE_KILLS       8
 #define PATIENCE_MS      20000
-#define START_ARGS_MAX   8
 #define CALLS_IN_FLIGHT  32
 #define SWITCHES_ALLOWED 3 /* whatever a timer of the machine does; not one for a thousand calls */
-
-static const char *daemon_path;
-
-struct place {
-  char folder[64];
-  char runtime[96];
-  char state[96];
-  char socket[128];
-};
-
-struct process {
-  pid_t pid;
-  int text; /* its standard error */
-  char line[512];
-};
-
-static int setup(void **state) {
-  struct place *p = calloc(1, sizeof *p);
-  snprintf(p->folder, sizeof p->folder, "/tmp/tulle-test-XXXXXX");
-  assert_non_null(mkdtemp(p->folder));
-  snprintf(p->runtime, sizeof p->runtime, "%s/run", p->folder);
-  snprintf(p->state, sizeof p->state, "%s/state", p->folder);
-  snprintf(p->socket, sizeof p->socket, "%s/node.sock", p->runtime);
-  *state = p;
-  return 0;
-}
-
-static void remove_folder(const char *path) {
-  DIR *d = opendir(path);
-  for (const struct dirent *e; d && (e = readdir(d));) unlinkat(dirfd(d), e->d_name, 0);
-  if (d) closedir(d);
-  rmdir(path);
-}
-
-static int teardown(void **state) {
-  struct place *p = *state;
-  remove_folder(p->runtime);
-  remove_folder(p->state);
-  assert_int_equal(rmdir(p->folder), 0);
-  free(p);
-  return 0;
-}
-
-/* ---- processes ---- */
-
-static void start(const struct place *p, struct process *out, const char *const *args) {
-  const char *argv[START_ARGS_MAX + 2] = {"node"};
-  int ends[2];
-  for (int i = 0; i < START_ARGS_MAX && args && args[i]; i++) argv[i + 1] = args[i];
-  assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-  out->pid = fork();
-  assert_true(out->pid >= 0);
-  if (out->pid == 0) {
-    setenv("TULLE_RUNTIME_DIR", p->runtime, 1);
-    setenv("TULLE_STATE_DIR", p->state, 1);
-    dup2(ends[1], STDERR_FILENO);
-    execv(daemon_path, (char *const *)(uintptr_t)argv);
-    _exit(99);
-  }
-  close(ends[1]);
-  out->text = ends[0];
-  out->line[0] = 0;
-}
-
-/* The next line of its standard error; false at the end. */
-static bool read_line(struct process *x) {
-  size_t size = 0;
-  while (size < sizeof x->line - 1) {
-    struct pollfd f = {.fd = x->text, .events = POLLIN};
-    assert_int_equal(poll(&f, 1, PATIENCE_MS), 1);
-    ssize_t n = read(x->text, x->line + size, 1);
-    if (n <= 0) return false;
-    if (x->line[size++] == '\n') break;
-  }
-  x->line[size] = 0;
-  return true;
-}
-
-static void wait_ready(struct process *x) {
-  while (read_line(x))
-    if (strncmp(x->line, "ready", 5) == 0) return;
-  fail_msg("it ended before it was ready");
-}
-
-static int wait_end(struct process *x) {
-  int status;
-  assert_int_equal(waitpid(x->pid, &status, 0), x->pid);
-  close(x->text);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static void start_ready(const struct place *p, struct process *out) {
-  static const char *const args[] = {"--name", "osprey", "--no-mdns", NULL};
-  start(p, out, args);
-  wait_ready(out);
-}
-
-static void end(struct process *x) {
-  kill(x->pid, SIGTERM);
-  assert_int_equal(wait_end(x), 0);
-}
 
 static bool exists(const char *path) {
   struct stat s;
@@ -161,14 +60,14 @@ static void it_starts_serves_and_ends(void **state) {
   const struct place *p = *state;
   static struct program a;
   struct process node;
-  start_ready(p, &node);
+  started_ready(p, &node);
   assert_non_null(strstr(node.line, p->socket));
   memset(&a, 0, sizeof a);
   assert_true(program_attach(&a, p->socket, "a"));
   assert_string_equal(a.self.node_name, "osprey");
   assert_int_equal(a.self.incarnation, 1);
   uint64_t before = tl_time_now();
-  end(&node);
+  started_end(&node);
   assert_true(tl_time_now() - before <
               10 * TL_S); /* it is two at most, and this machine may be busy */
   while (!a.is_hung_up) program_step(&a);
@@ -180,11 +79,11 @@ static void a_program_with_the_right_can_end_it(void **state) {
   const struct place *p = *state;
   static struct program a;
   struct process node;
-  start_ready(p, &node);
+  started_ready(p, &node);
   memset(&a, 0, sizeof a);
   assert_true(program_attach(&a, p->socket, "a"));
   assert_int_equal(program_call(&a, "shutdown", NULL, 0), 0); /* answered before it ends */
-  assert_int_equal(wait_end(&node), 0);
+  assert_int_equal(started_wait_end(&node), 0);
   program_detach(&a);
 }
 
@@ -198,14 +97,14 @@ static void a_service_manager_is_told(void **state) {
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof a), 0);
   setenv("NOTIFY_SOCKET", a.sun_path, 1);
-  start(p, &node, NULL);
+  started_start(p, &node, NULL);
   unsetenv("NOTIFY_SOCKET");
   struct pollfd f = {.fd = fd, .events = POLLIN};
   assert_int_equal(poll(&f, 1, PATIENCE_MS), 1);
   assert_int_equal(recv(fd, text, sizeof text - 1, 0), 7);
   assert_string_equal(text, "READY=1");
   assert_true(exists(p->socket));
-  end(&node);
+  started_end(&node);
   close(fd);
   unlink(a.sun_path);
 }
@@ -229,7 +128,7 @@ static void another_user_has_its_own_rights(void **state) {
   int status;
   if (geteuid() != 0) skip(); /* nobody else to be */
   assert_int_equal(chmod(p->folder, 0755), 0);
-  start_ready(p, &node);
+  started_ready(p, &node);
   memset(&mine, 0, sizeof mine);
   assert_true(program_attach(&mine, p->socket, "mine"));
   assert_int_equal(program_call_text(&mine, "register", "service", "echo"), 0);
@@ -240,7 +139,7 @@ static void another_user_has_its_own_rights(void **state) {
   assert_true(WIFEXITED(status));
   assert_int_equal(WEXITSTATUS(status), 0);
   program_detach(&mine);
-  end(&node);
+  started_end(&node);
 }
 
 static void wrong_usage_is_2(void **state) {
@@ -254,9 +153,9 @@ static void wrong_usage_is_2(void **state) {
                                          {"--peer", "1.2.3.4:99999"}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     struct process node;
-    start(p, &node, wrong[i]);
-    assert_true(read_line(&node));
-    assert_int_equal(wait_end(&node), 2);
+    started_start(p, &node, wrong[i]);
+    assert_true(started_read_line(&node));
+    assert_int_equal(started_wait_end(&node), 2);
   }
   assert_false(exists(p->state));
 }
@@ -265,23 +164,23 @@ static void a_damaged_state_is_not_made_anew(void **state) {
   const struct place *p = *state;
   char path[128];
   struct process node;
-  start_ready(p, &node);
-  end(&node);
+  started_ready(p, &node);
+  started_end(&node);
   snprintf(path, sizeof path, "%s/incarnation", p->state);
   FILE *f = fopen(path, "w");
   fputs("many\n", f);
   fclose(f);
-  start(p, &node, NULL);
-  assert_true(read_line(&node));
+  started_start(p, &node, NULL);
+  assert_true(started_read_line(&node));
   assert_non_null(strstr(node.line, "incarnation is damaged"));
-  while (read_line(&node)) continue;
-  assert_int_equal(wait_end(&node), 2);
+  while (started_read_line(&node)) continue;
+  assert_int_equal(started_wait_end(&node), 2);
   unlink(path);
   snprintf(path, sizeof path, "%s/identity.key", p->state);
   assert_int_equal(truncate(path, 20), 0);
-  start(p, &node, NULL);
-  while (read_line(&node)) continue;
-  assert_int_equal(wait_end(&node), 2);
+  started_start(p, &node, NULL);
+  while (started_read_line(&node)) continue;
+  assert_int_equal(started_wait_end(&node), 2);
 }
 
 /* ---- one node in one place ---- */
@@ -291,45 +190,37 @@ static void a_second_node_is_refused(void **state) {
   struct place same_state = *p, same_runtime = *p;
   struct process node, second;
   char pid[32];
-  start_ready(p, &node);
+  started_ready(p, &node);
   snprintf(pid, sizeof pid, "pid %d", (int)node.pid);
   snprintf(same_state.runtime, sizeof same_state.runtime, "%s/other", p->folder);
   snprintf(same_runtime.state, sizeof same_runtime.state, "%s/other", p->folder);
   const struct place *places[] = {p, &same_state, &same_runtime};
   for (int i = 0; i < 3; i++) {
-    start(places[i], &second, NULL);
-    assert_true(read_line(&second));
+    started_start(places[i], &second, NULL);
+    assert_true(started_read_line(&second));
     assert_non_null(strstr(second.line, pid));
-    assert_int_equal(wait_end(&second), 2);
-    remove_folder(same_state.runtime);
+    assert_int_equal(started_wait_end(&second), 2);
+    started_remove(same_state.runtime);
   }
-  end(&node);
+  started_end(&node);
 }
 
 static void racing_starts_yield_one(void **state) {
   const struct place *p = *state;
   static const char *const args[] = {"--autostarted", NULL};
   struct process node[4];
-  int ready = 0;
-  for (int i = 0; i < 4; i++) start(p, &node[i], args);
-  for (int i = 0; i < 4; i++) {
-    bool is_ready = false;
-    while (!is_ready && read_line(&node[i])) is_ready = strncmp(node[i].line, "ready", 5) == 0;
-    ready += is_ready;
-    if (!is_ready)
-      assert_int_equal(wait_end(&node[i]), 2);
-    else
-      kill(node[i].pid, SIGTERM), node[i].line[0] = '*';
-    if (is_ready) {
-      for (int k = i + 1; k < 4; k++) {
-        while (read_line(&node[k])) continue;
-        assert_int_equal(wait_end(&node[k]), 2);
-      }
-      assert_int_equal(wait_end(&node[i]), 0);
-      break;
-    }
+  int winner = -1;
+  for (int i = 0; i < 4; i++) started_start(p, &node[i], args);
+  for (int i = 0; i < 4; i++) { /* each says one thing, and until then the winner stays */
+    assert_true(started_read_line(&node[i]));
+    if (strncmp(node[i].line, "ready", 5) != 0) continue;
+    assert_int_equal(winner, -1);
+    winner = i;
   }
-  assert_int_equal(ready, 1);
+  assert_int_not_equal(winner, -1);
+  for (int i = 0; i < 4; i++)
+    if (i != winner) assert_int_equal(started_wait_end(&node[i]), 2);
+  started_end(&node[winner]);
 }
 
 static void an_autostarted_node_gives_way(void **state) {
@@ -337,18 +228,18 @@ static void an_autostarted_node_gives_way(void **state) {
   static const char *const args[] = {"--autostarted", NULL};
   static struct program a;
   struct process first, second;
-  start(p, &first, args);
-  wait_ready(&first);
+  started_start(p, &first, args);
+  started_wait_ready(&first);
   memset(&a, 0, sizeof a);
   assert_true(program_attach(&a, p->socket, "a"));
-  start_ready(p, &second);
-  assert_int_equal(wait_end(&first), 0);
+  started_ready(p, &second);
+  assert_int_equal(started_wait_end(&first), 0);
   while (!a.is_hung_up) program_step(&a);
   program_detach(&a);
   assert_true(program_attach(&a, p->socket, "a")); /* the same socket leads to the new one */
   assert_int_equal(a.self.incarnation, 2);
   program_detach(&a);
-  end(&second);
+  started_end(&second);
 }
 
 /* ---- local data ---- */
@@ -427,7 +318,7 @@ static void local_data_never_reaches_the_node(void **state) {
   struct conversation *c;
   struct process node;
   int status;
-  start_ready(p, &node);
+  started_ready(p, &node);
   pid_t echo = fork();
   assert_true(echo >= 0);
   if (echo == 0) {
@@ -446,7 +337,7 @@ static void local_data_never_reaches_the_node(void **state) {
   assert_int_equal(waitpid(echo, &status, 0), echo);
   assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   program_detach(&client);
-  end(&node);
+  started_end(&node);
 }
 
 /* ---- death ---- */
@@ -456,18 +347,18 @@ static void a_killed_node_leaves_nothing_in_the_way(void **state) {
   static struct program a;
   struct process node;
   for (int i = 1; i <= NODE_KILLS; i++) {
-    start_ready(p, &node);
+    started_ready(p, &node);
     memset(&a, 0, sizeof a);
     assert_true(program_attach(&a, p->socket, "a"));
     assert_int_equal(a.self.incarnation, i);
     assert_int_equal(program_call_text(&a, "register", "service", "echo"), 0);
     kill(node.pid, SIGKILL);
-    assert_int_equal(wait_end(&node), 128 + SIGKILL);
+    assert_int_equal(started_wait_end(&node), 128 + SIGKILL);
     while (!a.is_hung_up) program_step(&a);
     program_detach(&a);
   }
-  start_ready(p, &node);
-  end(&node);
+  started_ready(p, &node);
+  started_end(&node);
 }
 
 /* What a program of the storm does until it is killed: everything, in circles. */
@@ -514,7 +405,7 @@ static void a_storm_of_deaths_leaves_nothing(void **state) {
   struct process node;
   pid_t pids[STORM_PROGRAMS];
   unsigned seed = 7;
-  start_ready(p, &node);
+  started_ready(p, &node);
   memset(&watcher, 0, sizeof watcher);
   assert_true(program_attach(&watcher, p->socket, "watcher"));
   assert_int_equal(program_call(&watcher, "status", NULL, 0), 0);
@@ -536,10 +427,10 @@ static void a_storm_of_deaths_leaves_nothing(void **state) {
   assert_int_equal(reply_uint("channels"), 0);
   assert_int_equal(entries(node.pid, "fd"), fds);
   program_detach(&watcher);
-  end(&node); /* whose accounts are zero, or it would not end well */
+  started_end(&node); /* whose accounts are zero, or it would not end well */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, started_setup, started_teardown)
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
@@ -557,7 +448,7 @@ int main(int argc, char **argv) {
       TEST(a_storm_of_deaths_leaves_nothing),
   };
   if (argc < 2) return 2;
-  daemon_path = argv[1];
+  started_daemon = argv[1];
   signal(SIGPIPE, SIG_IGN);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
