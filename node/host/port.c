@@ -199,6 +199,8 @@ static void port_welcome(struct tl_port *p, const struct tl_party *self) {
       .type = TL_CONTROL_WELCOME, .version_max = TL_CONTROL_VERSION_MAX, .party = *self};
   snprintf(m.fabric, sizeof m.fabric, "%s", p->host->node->config.fabric);
   tl_port_send(p, &m, NULL);
+  tl_seat_hand_out(p->control);
+  p->control = NULL;
 }
 
 const struct tl_port_ops tl_host_port_ops = {

@@ -47,6 +47,7 @@ struct tl_port {
   struct tl_credentials credentials;
   struct tl_table segments; /* tl_segment_offer by number: handed out and not mapped yet */
   uint32_t next_segment;
+  struct tl_seat *control; /* of channel 0, until the welcome; then NULL */
   uint32_t *events;        /* in the node's page of channel 0; NULL until then */
   const char *doom_reason; /* a literal; NULL: an orderly end */
   uint64_t since;

@@ -177,8 +177,15 @@ int tl_seat_connect(struct tl_end *end) {
     return r;
   }
   seat_take(s, end);
-  offer_send(&s->own);
+  if (end->number == 0)
+    s->port->control = s;
+  else
+    offer_send(&s->own);
   return 0;
+}
+
+void tl_seat_hand_out(struct tl_seat *s) {
+  offer_send(&s->own);
 }
 
 static void channel_send(struct tl_seat *s, const int fds[3], uint32_t peer_bytes) {

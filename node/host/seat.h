@@ -66,6 +66,9 @@ void tl_seat_resume(struct tl_end *end);
 void tl_seat_begin(struct tl_end *end, uint64_t id);
 uint64_t tl_seat_begun(const struct tl_end *end);
 
+/* Hands the segment of channel 0 out, which tl_seat_connect() had kept until the welcome. */
+void tl_seat_hand_out(struct tl_seat *seat);
+
 /* Control messages of the program. A negative result ends its attachment: it broke the protocol. */
 int tl_seat_mapped(struct tl_port *port, uint32_t segment);
 int tl_seat_grow(struct tl_port *port, uint32_t channel, uint64_t bytes);

@@ -82,13 +82,14 @@ static void program_free(struct tl_program *p) {
   free(p);
 }
 
-/* Welcomes it and begins its channel 0. */
+/* Begins its channel 0, and welcomes it when nothing can fail any more. */
 static int program_begin(struct tl_program *p) {
-  p->ops->welcome(p->port, &p->party);
   int r = tl_end_connect(p, TL_ROLE_CLIENT, "", &p->node->config.self, p->account, &tl_service_far,
                          NULL, &p->control);
-  if (r == 0) p->control->is_whole = true;
-  return r;
+  if (r < 0) return r;
+  p->control->is_whole = true;
+  p->ops->welcome(p->port, &p->party);
+  return 0;
 }
 
 int tl_node_attach(struct tl_node *node, uint64_t now, struct tl_port *port,

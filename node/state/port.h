@@ -31,7 +31,8 @@ struct tl_piece {
 };
 
 struct tl_port_ops {
-  /* The program is in; `self` is who it is. Comes once, before anything else. */
+  /* The program is in; `self` is who it is. Comes once, after `connect` of channel 0 has succeeded; the program is told
+   * in the other order. */
   void (*welcome)(struct tl_port *port, const struct tl_party *self);
 
   /* The attachment is over, for the reason given (for the log). The host stops listening to the program and

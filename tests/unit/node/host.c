@@ -522,6 +522,27 @@ static void versions_without_overlap(void **state) {
   program_detach(&p);
 }
 
+/* Refused by its account, a program hears of nothing else. */
+static void a_program_beyond_its_account(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  static const enum tl_resource short_of[] = {TL_RESOURCE_PROGRAMS, TL_RESOURCE_MEMORY,
+                                              TL_RESOURCE_DESCRIPTORS, TL_RESOURCE_OBJECTS};
+  for (size_t i = 0; i < 4; i++) {
+    uint64_t before = f->node->accounts.limit.amount[short_of[i]];
+    f->node->accounts.limit.amount[short_of[i]] = i == 0 ? 0 : 1;
+    memset(&p, 0, sizeof p);
+    p.pump = pump, p.pump_context = f;
+    assert_false(program_attach(&p, f->socket, "p"));
+    assert_int_equal(p.last.type, TL_CONTROL_REFUSED);
+    assert_int_equal(p.last.code, TULLE_E_LIMIT);
+    assert_int_equal(p.self.client, 0); /* no welcome */
+    program_detach(&p);
+    f->node->accounts.limit.amount[short_of[i]] = before;
+  }
+  assert_int_equal(f->node->counters.refused, 4);
+}
+
 static void takeover(struct fixture *f, struct program *p) {
   memset(p, 0, sizeof *p);
   p->pump = pump, p->pump_context = f;
@@ -725,6 +746,7 @@ int main(void) {
       TEST(what_crossed_is_passed_over),
       TEST(two_growths_at_once),
       TEST(versions_without_overlap),
+      TEST(a_program_beyond_its_account),
       TEST(a_real_node_is_not_taken_over),
       TEST(descriptors_are_refused),
       TEST(a_segment_whose_seals_are_sealed),

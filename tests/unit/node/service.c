@@ -100,6 +100,7 @@ static void a_port_that_cannot_connect_leaves_nothing(void **state) {
   static struct tl_port p = {.connect_result = TULLE_E_NO_MEMORY};
   struct tl_charge before = f->node->accounts.used;
   assert_int_equal(memory_attach(f->node, &p, 1000), TULLE_E_NO_MEMORY);
+  assert_int_equal(p.welcomes, 0);
   assert_memory_equal(&before, &f->node->accounts.used, sizeof before);
 }
 
