@@ -3,7 +3,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #include <uv.h>
+
+#include "node/host/host.h"
 
 struct tl_loop {
   uv_loop_t uv;
@@ -13,6 +16,7 @@ struct tl_loop {
   uv_signal_t interrupt;
   struct tl_node *node;
   struct tl_host *host;
+  struct tl_network *network; /* NULL: this machine only */
 };
 
 /* Texts for people name local times of the day. */
@@ -33,11 +37,8 @@ static void schedule(struct tl_loop *l, uint64_t now) {
     uv_timer_start(&l->timer, on_timer, at <= now ? 0 : (at - now + TL_MS - 1) / TL_MS, 0);
 }
 
-static void turn(struct tl_loop *l) {
-  uint64_t now = tl_time_boot();
-  l->node->wall_offset = wall_offset(now);
-  tl_host_dispatch(l->host, now);
-  tl_node_timeout(l->node, now);
+/* What the node has for its programs leaves; what is due next is noted. */
+static void programs_flush(struct tl_loop *l, uint64_t now) {
   tl_host_flush(l->host, now);
   if (tl_node_wants_end(l->node))
     uv_stop(&l->uv);
@@ -45,8 +46,23 @@ static void turn(struct tl_loop *l) {
     schedule(l, now);
 }
 
+/* Programs first, then links: what programs wrote leaves in the same turn, and what links answered at once as well. */
+static void turn(struct tl_loop *l) {
+  uint64_t now = tl_time_boot();
+  tl_host_dispatch(l->host, now);
+  tl_node_timeout(l->node, now);
+  if (l->network) tl_network_turn(l->network, now);
+  programs_flush(l, now);
+}
+
+static void on_network(void *context, uint64_t now) {
+  programs_flush(context, now);
+}
+
 static void on_timer(uv_timer_t *timer) {
-  turn(timer->data);
+  struct tl_loop *l = timer->data;
+  l->node->wall_offset = wall_offset(tl_time_boot());
+  turn(l);
 }
 
 static void on_host(uv_poll_t *poll, int status, int events) {
@@ -60,7 +76,7 @@ static void on_signal(uv_signal_t *signal, int number) {
   uv_stop(&l->uv);
 }
 
-static int loop_start(struct tl_loop *l) {
+static int watch(struct tl_loop *l) {
   int r = uv_poll_init(&l->uv, &l->host_poll, tl_host_fd(l->host));
   if (r == 0) r = uv_timer_init(&l->uv, &l->timer);
   if (r == 0) r = uv_signal_init(&l->uv, &l->terminate);
@@ -72,33 +88,30 @@ static int loop_start(struct tl_loop *l) {
   return r;
 }
 
-static void close_handle(uv_handle_t *handle, void *unused) {
-  (void)unused;
-  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+static int open_network(struct tl_loop *l, const struct tl_network_config *config) {
+  if (!config) return 0;
+  struct tl_network_config c = *config;
+  c.turned = on_network;
+  c.turned_context = l;
+  return tl_network_open(&l->uv, &c, &l->network);
 }
 
-struct tl_loop *tl_loop_free(struct tl_loop *l) {
-  if (!l) return NULL;
-  uv_walk(&l->uv, close_handle, NULL);
-  uv_run(&l->uv, UV_RUN_DEFAULT);
-  uv_loop_close(&l->uv);
-  free(l);
-  return NULL;
-}
-
-int tl_loop_new(struct tl_node *node, struct tl_host *host, struct tl_loop **out_loop) {
+int tl_loop_open(struct tl_node *node, int listen_fd, const struct tl_network_config *network,
+                 struct tl_loop **out_loop) {
   struct tl_loop *l = calloc(1, sizeof *l);
-  if (!l) return TULLE_E_NO_MEMORY;
-  l->node = node;
-  l->host = host;
-  int r = uv_loop_init(&l->uv);
-  if (r < 0) {
+  if (!l || uv_loop_init(&l->uv) < 0) {
     free(l);
-    return r;
+    close(listen_fd);
+    return TULLE_E_NO_MEMORY;
   }
-  r = loop_start(l);
+  l->node = node;
+  node->wall_offset = wall_offset(tl_time_boot());
+  int r = tl_host_new(node, listen_fd, &l->host);
+  if (r < 0) close(listen_fd);
+  if (r == 0) r = watch(l);
+  if (r == 0) r = open_network(l, network);
   if (r < 0) {
-    tl_loop_free(l);
+    tl_loop_close(l);
     return r;
   }
   *out_loop = l;
@@ -108,4 +121,19 @@ int tl_loop_new(struct tl_node *node, struct tl_host *host, struct tl_loop **out
 void tl_loop_run(struct tl_loop *l) {
   turn(l);
   uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+static void close_handle(uv_handle_t *handle, void *unused) {
+  (void)unused;
+  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+struct tl_loop *tl_loop_close(struct tl_loop *l) {
+  tl_network_close(l->network);
+  l->host = tl_host_free(l->host, tl_time_boot());
+  uv_walk(&l->uv, close_handle, NULL);
+  uv_run(&l->uv, UV_RUN_DEFAULT);
+  uv_loop_close(&l->uv);
+  free(l);
+  return NULL;
 }

@@ -6,16 +6,19 @@
 #ifndef TL_NODE_LOOP_H
 #define TL_NODE_LOOP_H
 
-#include "node/host/host.h"
+#include "node/network/network.h"
 #include "node/state/node.h"
 
 struct tl_loop;
 
-/* From now on SIGTERM and SIGINT end the loop and not the process. Node and host are borrowed. NO_MEMORY, -errno. */
-int tl_loop_new(struct tl_node *node, struct tl_host *host, struct tl_loop **out_loop);
-struct tl_loop *tl_loop_free(struct tl_loop *loop);
+/* Sets everything up. `listen_fd` is taken; `network` NULL: programs of this machine only. -errno, TULLE_E_NO_MEMORY. */
+int tl_loop_open(struct tl_node *node, int listen_fd, const struct tl_network_config *network,
+                 struct tl_loop **out_loop);
 
-/* Serves until the node wants its end, or a signal says so. */
+/* Serves until the node wants its end, or SIGTERM or SIGINT comes. */
 void tl_loop_run(struct tl_loop *loop);
+
+/* Ends all attachments and links; returns NULL. */
+struct tl_loop *tl_loop_close(struct tl_loop *loop);
 
 #endif

@@ -19,11 +19,11 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "node/host/directory.h"
-#include "node/host/host.h"
 #include "node/host/listen.h"
 #include "node/host/privilege.h"
 #include "node/host/store.h"
 #include "node/loop.h"
+#include "node/network/network.h"
 #include "node/options.h"
 
 #define EXIT_BAD           2 /* usage, configuration, or another node in this place */
@@ -149,15 +149,24 @@ static int fail_store(const struct place *p, const char *what, int error) {
   return fail("%s: %s: %s", p->path.state, what, tulle_error_text(error));
 }
 
+/* The name stands in the certificate, so only a node that may certify itself can change it. */
+static int fail_name(const struct place *p, const char *name, int error) {
+  if (error == TULLE_E_REFUSED)
+    return fail("--name %s: this node is '%s' in the certificate of its fabric\n"
+                "  hint: start it without --name, or with another state folder",
+                name, tl_trust_state_of(p->store.trust)->self.name);
+  if (error == TULLE_E_EXISTS) return fail("--name %s: another member has this name", name);
+  return fail("--name %s: %s", name, tulle_error_text(error));
+}
+
 static int store_load(struct place *p, const struct tl_node_options *o) {
   char name[TL_NODE_NAME_BYTES_MAX + 1];
   const char *what;
   default_name(name);
   int r = tl_store_load(&p->store, o->name[0] ? o->name : name, tl_time_boot(), &what);
   if (r < 0) return fail_store(p, what, r);
-  const char *known = tl_trust_state_of(p->store.trust)->self.name;
-  if (o->name[0] && strcmp(o->name, known) != 0)
-    tl_log(TL_LOG_WARNING, "node", "it stays '%s', which its certificate says", known);
+  r = o->name[0] ? tl_trust_rename_node(p->store.trust, o->name) : 0;
+  if (r < 0) return fail_name(p, o->name, r);
   if (tl_trust_is_recovered(p->store.trust))
     tl_log(TL_LOG_ERROR, "node", "the trust file is damaged, the one before it is used");
   return 0;
@@ -204,34 +213,51 @@ static void notify_ready(void) {
   close(fd);
 }
 
-static int serve(const struct place *p, struct tl_node *node, struct tl_host *host) {
-  struct tl_loop *loop;
-  int r = tl_loop_new(node, host, &loop);
-  if (r < 0) return fail("%s", tulle_error_text(r));
-  fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
-          TL_LISTEN_NAME);
-  notify_ready();
-  tl_loop_run(loop);
-  tl_loop_free(loop);
-  return 0;
+/* The kernel's number of this boot. */
+static int boot_id_read(uint8_t out[16]) {
+  char text[64] = "", hex[32];
+  size_t digits = 0;
+  FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+  if (!f) return -errno;
+  if (!fgets(text, sizeof text, f)) text[0] = 0;
+  fclose(f);
+  for (const char *c = text; *c && digits < sizeof hex; c++)
+    if (*c != '-') hex[digits++] = *c;
+  return tl_hex_decode(hex, digits, out, 16) == 16 ? 0 : TULLE_E_IO;
 }
 
-static int listen_and_serve(const struct place *p, struct tl_node *node) {
+static int network_config(const struct place *p, const struct tl_node_options *o,
+                          struct tl_node *node, struct tl_network_config *out) {
+  *out = (struct tl_network_config){.node = node,
+                                    .identity = p->store.identity,
+                                    .trust = p->store.trust,
+                                    .listen = o->listen,
+                                    .peers = o->peers,
+                                    .peer_count = o->peer_count,
+                                    .carrier = o->carrier,
+                                    .no_mdns = o->no_mdns};
+  return boot_id_read(out->boot_id);
+}
+
+static int serve(const struct place *p, const struct tl_node_options *o, struct tl_node *node) {
+  struct tl_network_config network;
   struct tl_listener listener;
-  struct tl_host *host;
-  int r = tl_listener_open(p->runtime_fd, p->path.runtime, p->is_system ? 0666 : 0600, &listener);
+  struct tl_loop *loop;
+  int r = network_config(p, o, node, &network);
+  if (r < 0) return fail("/proc/sys/kernel/random/boot_id: %s", tulle_error_text(r));
+  r = tl_listener_open(p->runtime_fd, p->path.runtime, p->is_system ? 0666 : 0600, &listener);
   if (r == TULLE_E_TOO_BIG) return fail("%s is too long for a socket's path", p->path.runtime);
   if (r < 0) return fail("%s/%s: %s", p->path.runtime, TL_LISTEN_NAME, tulle_error_text(r));
-  r = tl_host_new(node, listener.fd, &host);
-  if (r < 0) {
-    tl_listener_remove(&listener);
-    close(listener.fd);
-    return fail("%s", tulle_error_text(r));
+  r = tl_loop_open(node, listener.fd, o->is_autostarted ? NULL : &network, &loop);
+  if (r == 0) {
+    fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
+            TL_LISTEN_NAME);
+    notify_ready();
+    tl_loop_run(loop);
+    tl_loop_close(loop);
   }
-  r = serve(p, node, host);
   tl_listener_remove(&listener);
-  tl_host_free(host, tl_time_boot());
-  return r;
+  return r < 0 ? fail("the node cannot serve: %s", tulle_error_text(r)) : 0;
 }
 
 static int start(struct place *p, const struct tl_node_options *o) {
@@ -247,7 +273,7 @@ static int start(struct place *p, const struct tl_node_options *o) {
   config_fill(p, o, descriptors, &config);
   r = tl_node_new(&config, tl_time_boot(), &node);
   if (r < 0) return fail("%s", tulle_error_text(r));
-  r = listen_and_serve(p, node);
+  r = serve(p, o, node);
   tl_node_free(node);
   return r;
 }

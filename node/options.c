@@ -8,6 +8,7 @@
 
 static const char usage[] =
     "usage: tulle node [--name NAME] [--listen ADDR:PORT] [--peer ADDR:PORT]... [--no-mdns]\n"
+    "                  [--carrier auto|udp|tcp]\n"
     "\n"
     "Runs the node of this machine in the foreground. One line beginning with `ready` on\n"
     "standard error says that programs can attach.\n"
@@ -16,6 +17,7 @@ static const char usage[] =
     "  --listen ADDR:PORT  where other nodes reach it (default: all addresses, port 8855)\n"
     "  --peer ADDR:PORT    another node, for where multicast does not reach; may be repeated\n"
     "  --no-mdns           neither announce nor look for nodes by mDNS\n"
+    "  --carrier CARRIER   what links use: auto (UDP, TCP where UDP does not pass), udp or tcp\n"
     "  --autostarted       as programs start it: this machine only, ends a minute after the last "
     "one\n"
     "\n"
@@ -26,6 +28,7 @@ enum {
   OPTION_LISTEN,
   OPTION_PEER,
   OPTION_NO_MDNS,
+  OPTION_CARRIER,
   OPTION_AUTOSTARTED,
   OPTION_HELP
 };
@@ -35,6 +38,7 @@ static const struct option known[] = {
     {"listen", required_argument, NULL, OPTION_LISTEN},
     {"peer", required_argument, NULL, OPTION_PEER},
     {"no-mdns", no_argument, NULL, OPTION_NO_MDNS},
+    {"carrier", required_argument, NULL, OPTION_CARRIER},
     {"autostarted", no_argument, NULL, OPTION_AUTOSTARTED},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
@@ -57,6 +61,17 @@ static int read_address(const char *value, struct tl_address *out) {
   return refuse("not an address like 10.0.0.1:8855 or [fe80::1%2]:8855", value);
 }
 
+static int read_carrier(const char *value, enum tl_carrier_choice *out) {
+  static const char *const names[] = {
+      [TL_CARRIER_AUTO] = "auto", [TL_CARRIER_ONLY_UDP] = "udp", [TL_CARRIER_ONLY_TCP] = "tcp"};
+  for (int i = 0; i < 3; i++) {
+    if (strcmp(value, names[i]) != 0) continue;
+    *out = (enum tl_carrier_choice)i;
+    return 0;
+  }
+  return refuse("not a carrier (auto, udp, tcp)", value);
+}
+
 static int read_option(int option, const char *value, struct tl_node_options *o) {
   switch (option) {
   case OPTION_NAME:
@@ -70,6 +85,8 @@ static int read_option(int option, const char *value, struct tl_node_options *o)
   case OPTION_NO_MDNS:
     o->no_mdns = true;
     return 0;
+  case OPTION_CARRIER:
+    return read_carrier(value, &o->carrier);
   case OPTION_AUTOSTARTED:
     o->is_autostarted = true;
     return 0;

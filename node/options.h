@@ -8,6 +8,7 @@
 #include "core/address.h"
 #include "core/error.h"
 #include "core/limits.h"
+#include "transport/link/endpoint.h"
 
 #define TL_NODE_PEERS_MAX 64 /* --peer on one command line */
 
@@ -17,6 +18,7 @@ struct tl_node_options {
   struct tl_address listen;
   size_t peer_count;
   struct tl_address peers[TL_NODE_PEERS_MAX];
+  enum tl_carrier_choice carrier;
   bool no_mdns;
   bool is_autostarted;
 };
