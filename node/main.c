@@ -213,39 +213,25 @@ static void notify_ready(void) {
   close(fd);
 }
 
-/* The kernel's number of this boot. */
-static int boot_id_read(uint8_t out[16]) {
-  char text[64] = "", hex[32];
-  size_t digits = 0;
-  FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-  if (!f) return -errno;
-  if (!fgets(text, sizeof text, f)) text[0] = 0;
-  fclose(f);
-  for (const char *c = text; *c && digits < sizeof hex; c++)
-    if (*c != '-') hex[digits++] = *c;
-  return tl_hex_decode(hex, digits, out, 16) == 16 ? 0 : TULLE_E_IO;
-}
-
-static int network_config(const struct place *p, const struct tl_node_options *o,
-                          struct tl_node *node, struct tl_network_config *out) {
-  *out = (struct tl_network_config){.node = node,
-                                    .identity = p->store.identity,
-                                    .trust = p->store.trust,
-                                    .listen = o->listen,
-                                    .peers = o->peers,
-                                    .peer_count = o->peer_count,
-                                    .carrier = o->carrier,
-                                    .no_mdns = o->no_mdns};
-  return boot_id_read(out->boot_id);
+static struct tl_network_config
+network_config(const struct place *p, const struct tl_node_options *o, struct tl_node *node) {
+  struct tl_network_config c = {.node = node,
+                                .identity = p->store.identity,
+                                .trust = p->store.trust,
+                                .listen = o->listen,
+                                .peers = o->peers,
+                                .peer_count = o->peer_count,
+                                .carrier = o->carrier,
+                                .no_mdns = o->no_mdns};
+  memcpy(c.boot_id, p->store.boot_id, sizeof c.boot_id);
+  return c;
 }
 
 static int serve(const struct place *p, const struct tl_node_options *o, struct tl_node *node) {
-  struct tl_network_config network;
+  struct tl_network_config network = network_config(p, o, node);
   struct tl_listener listener;
   struct tl_loop *loop;
-  int r = network_config(p, o, node, &network);
-  if (r < 0) return fail("/proc/sys/kernel/random/boot_id: %s", tulle_error_text(r));
-  r = tl_listener_open(p->runtime_fd, p->path.runtime, p->is_system ? 0666 : 0600, &listener);
+  int r = tl_listener_open(p->runtime_fd, p->path.runtime, p->is_system ? 0666 : 0600, &listener);
   if (r == TULLE_E_TOO_BIG) return fail("%s is too long for a socket's path", p->path.runtime);
   if (r < 0) return fail("%s/%s: %s", p->path.runtime, TL_LISTEN_NAME, tulle_error_text(r));
   r = tl_loop_open(node, listener.fd, o->is_autostarted ? NULL : &network, &loop);

@@ -174,6 +174,7 @@ static void send_bursts(struct tl_network *n, uint64_t now) {
     bool is_tcp = burst.path.carrier == TL_CARRIER_TCP;
     int r = is_tcp ? tl_tcp_send(n->tcp, &burst) : tl_udp_send(n->udp, &burst);
     if (r == TL_FULL) tl_endpoint_blocked(n->endpoint, &burst.path);
+    if (r < 0) tl_endpoint_closed(n->endpoint, now, &burst.path, r);
   }
 }
 

@@ -55,6 +55,12 @@ static void machine_act(struct machine *m, uint64_t now, const struct tl_mesh_ac
     tl_endpoint_closed(m->endpoint, now, &action->path, TULLE_E_UNREACHABLE);
 }
 
+static void machine_send(struct machine *m, uint64_t now, const struct tl_burst *burst) {
+  int r = tl_sim_send(m->port, burst);
+  if (r == TL_FULL) tl_endpoint_blocked(m->endpoint, &burst->path);
+  if (r < 0) tl_endpoint_closed(m->endpoint, now, &burst->path, r);
+}
+
 static void machine_turn(struct machine *m, uint64_t now) {
   struct tl_mesh_action action;
   struct tl_burst burst;
@@ -63,8 +69,7 @@ static void machine_turn(struct machine *m, uint64_t now) {
     while (tl_mesh_turn(m->mesh, now, &action) == 0) machine_act(m, now, &action);
     moves = actor_settle(&m->server, now);
     moves |= actor_settle(&m->client, now);
-    while (tl_endpoint_poll(m->endpoint, now, &burst) == 0)
-      if (tl_sim_send(m->port, &burst) == TL_FULL) tl_endpoint_blocked(m->endpoint, &burst.path);
+    while (tl_endpoint_poll(m->endpoint, now, &burst) == 0) machine_send(m, now, &burst);
   }
 }
 
