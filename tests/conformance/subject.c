@@ -67,7 +67,8 @@ static int hold(struct tulle_call_context *call, void *userdata) {
 /* Holds the thread for ever, whatever the caller does. */
 static int hang(struct tulle_call_context *call, void *userdata) {
   (void)call, (void)userdata;
-  for (;;) pause();
+  while (pause()) continue;
+  return 0;
 }
 
 static int count(struct tulle_call_context *call, void *userdata) {

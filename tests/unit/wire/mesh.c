@@ -17,15 +17,15 @@ static struct tl_service_info sample_service(void) {
 
 static struct tl_mesh_message full_message(enum tl_mesh_type type) {
   struct tl_mesh_message m = {.type = type,
-                      .version_min = 1,
-                      .version_max = 2,
-                      .incarnation = 7,
-                      .generation = 1u << 20,
-                      .code = -104,
-                      .begun = UINT64_MAX,
-                      .name = "textstat",
-                      .text = "why",
-                      .addresses = "10.0.0.1:8855"};
+                              .version_min = 1,
+                              .version_max = 2,
+                              .incarnation = 7,
+                              .generation = 1u << 20,
+                              .code = -104,
+                              .begun = UINT64_MAX,
+                              .name = "textstat",
+                              .text = "why",
+                              .addresses = "10.0.0.1:8855"};
   memset(m.node, 0xcd, sizeof m.node);
   m.blob = (const uint8_t *)"\0grant";
   m.blob_size = 6;
