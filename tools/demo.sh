@@ -43,16 +43,20 @@ make_network() {
   done
 }
 
-# on MACHINE COMMAND...: runs it there, without printing.
+# on MACHINE COMMAND...: runs it there, without printing. become is the same, in place of this shell, so that a background
+# job's number is the program's.
 on() {
+  (become "$@")
+}
+become() {
   machine=$1
   shift
   set -- env "PATH=$bin:$PATH" "TULLE_BIN=$bin/tulle" "TULLE_RUNTIME_DIR=$temp/$machine/run" "TULLE_STATE_DIR=$temp/$machine/state" "$@"
   if [ "$network" ]; then
-    as_root ip netns exec "$space-$machine" "$@"
-  else
-    "$@"
+    [ "$(id -u)" -eq 0 ] && exec ip netns exec "$space-$machine" "$@"
+    exec sudo ip netns exec "$space-$machine" "$@"
   fi
+  exec "$@"
 }
 
 # show MACHINE COMMAND...: prints it with the machine's prompt, and runs it.
@@ -73,7 +77,7 @@ start() {
   start_machine=$1
   shift
   echo "$* &"
-  on "$start_machine" "$@" 2>> "$temp/$start_machine/log" &
+  become "$start_machine" "$@" 2>> "$temp/$start_machine/log" &
   pids="$pids $!"
 }
 

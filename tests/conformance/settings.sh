@@ -22,22 +22,28 @@ skip() {
   exit 77
 }
 
-# on NODE COMMAND...: runs it where programs of that node run.
+# on NODE COMMAND...: runs it where programs of that node run. become is the same, in place of this shell, so that a
+# background job's number is the program's.
 on() {
+  (become "$@")
+}
+become() {
   where=$1
   shift
   set -- env "TULLE_RUNTIME_DIR=$temp/$where/run" "TULLE_STATE_DIR=$temp/$where/state" TULLE_AUTOSTART=0 "$@"
   case $setting in
-  udp | tcp) ip netns exec "$space-$where" "$@" ;;
-  *) "$@" ;;
+  udp | tcp) exec ip netns exec "$space-$where" "$@" ;;
+  *) exec "$@" ;;
   esac
 }
 
 cleanup() {
   trap - EXIT INT TERM
-  for pid in $pids; do kill "$pid" 2> /dev/null; done
+  for pid in $pids; do
+    pkill -KILL -P "$pid" 2> /dev/null # subjects of the agent
+    kill "$pid" 2> /dev/null
+  done
   for where in a b; do
-    pkill -KILL -f "^$tests/subject .*" -P $$ 2> /dev/null
     ip netns pids "$space-$where" 2> /dev/null | xargs -r kill -KILL 2> /dev/null
     ip netns del "$space-$where" 2> /dev/null
   done
@@ -59,7 +65,7 @@ until_line() {
 start_node() {
   node=$1
   shift
-  on "$node" "$bin/tulle" node --name "node-$node" "$@" 2> "$temp/$node.log" &
+  become "$node" "$bin/tulle" node --name "node-$node" "$@" 2> "$temp/$node.log" &
   pids="$pids $!"
   until_line "$temp/$node.log" '^ready'
 }
@@ -106,7 +112,7 @@ udp | tcp)
 *) die "no setting '$setting'" ;;
 esac
 
-on "$home" "$tests/subject" --agent agent 2> "$temp/agent.log" &
+become "$home" "$tests/subject" --agent agent 2> "$temp/agent.log" &
 pids="$pids $!"
 on a "$tests/test_conformance" "$expected"
 result=$?
