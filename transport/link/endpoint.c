@@ -245,6 +245,7 @@ static int poll_attempts(struct tl_endpoint *ep, uint64_t now, struct tl_burst *
   while ((l = tl_list_pop_front(&ep->ready_attempts))) {
     struct attempt *a = tl_container_of(l, struct attempt, ready);
     if (tl_attempt_poll(a, now, out_burst) != 0) continue;
+    tl_list_remove(&a->ready);
     tl_list_push_back(&ep->ready_attempts, &a->ready);
     return 0;
   }
@@ -259,7 +260,7 @@ static int poll_links(struct tl_endpoint *ep, uint64_t now, struct tl_burst *out
     if (tl_link_poll(link, now, out_burst) != 0) continue;
     link->packets_out += (out_burst->size + out_burst->packet_bytes - 1) / out_burst->packet_bytes;
     link->bytes_out += out_burst->size;
-    tl_list_push_back(&ep->ready_links, &link->ready);
+    tl_link_touch(link);
     return 0;
   }
   return TL_EMPTY;

@@ -275,7 +275,7 @@ struct tl_link_info {
   uint64_t moves; /* changes of address or carrier */
   uint64_t packets_sent, packets_received;
   uint64_t bytes_sent, bytes_received; /* sealed bytes */
-  uint64_t packets_lost, packets_resent;
+  uint64_t packets_lost, bytes_resent;
   uint64_t replays, forgeries; /* dropped */
   uint64_t flight_bytes, window_bytes;
   uint32_t mtu; /* bytes of a packet on the present path */

@@ -191,6 +191,10 @@ void tl_sim_pause(struct tl_sim_port *port, uint64_t duration) {
   port->sim->counters.pauses++;
 }
 
+bool tl_sim_is_paused(const struct tl_sim_port *port) {
+  return port->paused_until != 0;
+}
+
 static void pause_over(struct tl_sim *sim, const struct sim_event *event) {
   TL_LIST_FOR_EACH(l, &sim->ports) {
     struct tl_sim_port *port = tl_container_of(l, struct tl_sim_port, link);

@@ -111,6 +111,7 @@ void tl_sim_heal(struct tl_sim *sim);
 /* The process stops for `duration`: no timer runs, what arrives waits in a socket buffer of bounded
  * size. */
 void tl_sim_pause(struct tl_sim_port *port, uint64_t duration);
+bool tl_sim_is_paused(const struct tl_sim_port *port);
 
 /* The port's clock runs at `rate` (1.0: true). */
 void tl_sim_set_clock_rate(struct tl_sim_port *port, double rate);
