@@ -51,14 +51,16 @@ static struct tl_flow_packet packet_name(const struct tl_link *link, const struc
                                  .is_eliciting = is_eliciting};
 }
 
-/* A UDP packet with nothing but frames of ours, written to `w`. */
+/* A UDP packet with nothing but frames of ours, written to `w`. The flow notes its number, and
+ * follows its fate only where it has a mark: questions and answers of paths are repeated by
+ * route.c, and their loss says nothing about the path in use. */
 static int poll_alone(struct tl_link *link, uint64_t now, const struct tl_address *to,
                       const struct tl_writer *w, uint32_t mark, struct tl_burst *out_burst) {
   uint8_t *packet = link->ep->out;
   size_t size = 0, plain = tl_writer_size(w);
-  struct tl_flow_packet name = packet_name(link, NULL, plain + TL_PACKET_OVERHEAD, true);
+  struct tl_flow_packet name = packet_name(link, NULL, plain + TL_PACKET_OVERHEAD, mark != 0);
   TL_ASSERT(!w->failed);
-  name.is_probe = true; /* its loss says nothing about the path in use */
+  name.is_probe = true;
   name.mark = mark;
   if (packet_seal(link, now, TL_CHANNEL_UDP, packet, plain, &size) != 0) return TL_EMPTY;
   tl_flow_sent(link->flow, now, &name);
@@ -111,21 +113,23 @@ static bool write_own(struct tl_link *link, struct tl_writer *w) {
   return is_eliciting;
 }
 
-/* Plaintext of one packet for the path in use; 0: nothing is due. */
+/* Plaintext of one packet; 0: nothing is due. A channel that is not in use gets acknowledgements. */
 static size_t fill(struct tl_link *link, uint64_t now, const struct connection *c, uint8_t *packet,
                    size_t room) {
   struct tl_writer w = plain_writer(packet, OWN_BYTES_MAX);
-  bool is_eliciting = write_own(link, &w);
+  bool is_spare = c != link->main;
+  bool is_eliciting = !is_spare && write_own(link, &w);
   size_t own = tl_writer_size(&w);
   struct tl_flow_packet name = packet_name(link, c, TL_PACKET_OVERHEAD + own, is_eliciting);
+  name.is_spare = is_spare;
   return own + tl_flow_poll(link->flow, now, &name, packet + TL_PACKET_HEAD_BYTES + own, room - own);
 }
 
-static int poll_record(struct tl_link *link, uint64_t now, struct tl_burst *out_burst) {
-  struct connection *c = link->main;
+static int poll_record(struct tl_link *link, uint64_t now, const struct connection *c,
+                       struct tl_burst *out_burst) {
   uint8_t *packet = link->ep->out;
   size_t size = 0, room = TL_BURST_BYTES_MAX - TL_PACKET_OVERHEAD;
-  if (!c || c->is_blocked || c->must_answer) return TL_EMPTY;
+  if (!c || !c->has_attached || c->is_blocked || c->must_answer) return TL_EMPTY;
   if (link->peer.max_record && link->peer.max_record < room) room = link->peer.max_record;
   if (room < RECORD_PLAIN_FLOOR) room = RECORD_PLAIN_FLOOR;
   size_t plain = fill(link, now, c, packet, room);
@@ -207,6 +211,16 @@ static int poll_attaches(struct tl_link *link, uint64_t now, struct tl_burst *ou
   return TL_EMPTY;
 }
 
+static int poll_spare_channels(struct tl_link *link, uint64_t now, struct tl_burst *out_burst) {
+  TL_LIST_FOR_EACH(l, &link->channels) {
+    const struct connection *c = tl_container_of(l, struct connection, of_link);
+    if (c == link->main || !tl_flow_has_output(link->flow, now, c->name)) continue;
+    if (poll_record(link, now, c, out_burst) == 0) return 0;
+    if (link->state == LINK_OVER) break;
+  }
+  return TL_EMPTY;
+}
+
 static int poll_live(struct tl_link *link, uint64_t now, struct tl_burst *out_burst) {
   if (link->attempt && link->attempt->state == ATTEMPT_HELD) return TL_EMPTY;
   if (poll_attaches(link, now, out_burst) == 0) return 0;
@@ -214,7 +228,9 @@ static int poll_live(struct tl_link *link, uint64_t now, struct tl_burst *out_bu
   if (poll_challenge(link, now, out_burst) == 0) return 0;
   if (poll_size_probe(link, now, out_burst) == 0) return 0;
   if (link->state == LINK_OVER) return TL_EMPTY;
-  return link->on_tcp ? poll_record(link, now, out_burst) : poll_data(link, now, out_burst);
+  int r = link->on_tcp ? poll_record(link, now, link->main, out_burst)
+                       : poll_data(link, now, out_burst);
+  return r == 0 || link->state == LINK_OVER ? r : poll_spare_channels(link, now, out_burst);
 }
 
 int tl_link_poll(struct tl_link *link, uint64_t now, struct tl_burst *out_burst) {

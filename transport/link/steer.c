@@ -294,15 +294,14 @@ static uint64_t deadline_over(const struct tl_link *link) {
   return tl_time_min(close, link->linger_until);
 }
 
-/* Something could be sent now on the path in use. */
-static bool has_way(const struct tl_link *link) {
-  if (link->on_tcp) return link->main && !link->main->is_blocked && !link->main->must_answer;
-  return link->route.is_known && !link->ep->is_udp_blocked;
+/* All that could leave has left, so what is due still waits for its path: look again later. */
+static uint64_t flow_deadline(const struct tl_link *link, uint64_t now) {
+  uint64_t at = tl_flow_deadline(link->flow);
+  return at > now ? at : tl_time_add(now, BLOCKED_WAIT);
 }
 
-static uint64_t deadline_live(const struct tl_link *link) {
-  uint64_t at = tl_session_deadline(link->session);
-  if (has_way(link)) at = tl_time_min(at, tl_flow_deadline(link->flow));
+static uint64_t deadline_live(const struct tl_link *link, uint64_t now) {
+  uint64_t at = tl_time_min(tl_session_deadline(link->session), flow_deadline(link, now));
   at = tl_time_min(at, link->rekey.again_at);
   if (link->state == LINK_FRESH && !link->attempt) at = tl_time_min(at, link->fresh_until);
   if (link->attempt && link->attempt->state == ATTEMPT_HELD) return at;
@@ -318,7 +317,7 @@ static uint64_t deadline_live(const struct tl_link *link) {
 void tl_link_settle(struct tl_link *link, uint64_t now) {
   uint64_t at;
   if (link->state != LINK_OVER) poll_session(link, now);
-  at = link->state == LINK_OVER ? deadline_over(link) : deadline_live(link);
+  at = link->state == LINK_OVER ? deadline_over(link) : deadline_live(link, now);
   if (link->ep->is_udp_blocked && at < now + BLOCKED_WAIT) at = now + BLOCKED_WAIT;
   tl_due_set(&link->ep->due, &link->due, at);
 }
