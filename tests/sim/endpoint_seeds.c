@@ -104,7 +104,7 @@ static void rebind(struct world *w, struct world_node *n) {
   struct tl_address a = n->address;
   a.ip[14] = (uint8_t)(1 + draw(w, 250));
   a.port = (uint16_t)(1024 + draw(w, 60000));
-  if (tl_sim_rebind(n->port, &a) == 0) n->address = a;
+  world_rebind(w, n->number, &a);
 }
 
 static void crash(struct world *w, struct world_node *n) {

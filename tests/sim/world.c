@@ -186,7 +186,8 @@ static void link_up(struct world_node *n, struct tl_link *link) {
   for (unsigned i = 0; i < WORLD_LINKS_MAX; i++) /* one node pair, one link */
     WORLD_CHECK(w, &n->links[i] == l || !n->links[i].link || n->links[i].peer != l->peer);
   tl_link_set_owner(link, l);
-  WORLD_CHECK(w, tl_link_open_lane(link, &l->out) == 0);
+  int r = tl_link_open_lane(link, &l->out);
+  WORLD_CHECK(w, r == 0 || r == TULLE_E_CLOSED); /* it may be over already */
   n->ups++;
   n->dial_numbers[l->peer] = 0;
 }
@@ -310,12 +311,12 @@ static void make_traffic(struct world_node *n, uint64_t now) {
   n->next_send = now + 1 + tl_sim_draw_below(&n->random, 2 * w->traffic_each);
   struct world_link *l = &n->links[tl_sim_draw_below(&n->random, WORLD_LINKS_MAX)];
   for (unsigned i = 0; i < WORLD_LINKS_MAX && !l->link; i++) l = &n->links[i];
-  if (!l->link) return;
+  if (!l->link || !l->out) return;
   unsigned class = (unsigned)tl_sim_draw_below(&n->random, 3);
   size_t size =
       (size_t)tl_sim_draw_below(&n->random, tl_sim_draw_below(&n->random, 8) ? 200 : SIZE_MAX_OF);
   int r = message_send(n, l, class, size);
-  WORLD_CHECK(w, r == 0 || r == TL_FULL);
+  WORLD_CHECK(w, r == 0 || r == TL_FULL || r == TULLE_E_CLOSED); /* its end may not be told yet */
 }
 
 static void take_event(struct world_node *n, const struct tl_endpoint_event *e) {
@@ -488,6 +489,19 @@ void world_dial_all(struct world *w) {
   for (unsigned a = 0; a < w->count; a++)
     for (unsigned b = 0; b < w->count; b++)
       if (a != b) world_dial(w, a, b);
+}
+
+void world_rebind(struct world *w, unsigned node, const struct tl_address *address) {
+  struct world_node *moved = &w->nodes[node];
+  if (tl_sim_rebind(moved->port, address) < 0) return;
+  moved->address = *address;
+  for (unsigned i = 0; i < w->count; i++) { /* as an advert would tell */
+    struct world_node *n = &w->nodes[i];
+    if (!n->endpoint || !n->dial_numbers[node]) continue;
+    tl_endpoint_dial_update(n->endpoint, tl_sim_port_now(n->port), n->dial_numbers[node], address,
+                            1);
+    tl_sim_kick(n->port);
+  }
 }
 
 bool world_run_until(struct world *w, uint64_t limit, bool (*done)(struct world *w)) {

@@ -84,6 +84,9 @@ void world_node_crash(struct world_node *n);
 void world_dial(struct world *w, unsigned from, unsigned to);
 void world_dial_all(struct world *w);
 
+/* The node moves to another address; those who dial it hear of that, as by an advert. */
+void world_rebind(struct world *w, unsigned node, const struct tl_address *address);
+
 /* The live link between two nodes as the first sees it, or NULL. */
 struct world_link *world_link_between(struct world *w, unsigned from, unsigned to);
 bool world_is_connected(struct world *w, unsigned a, unsigned b);

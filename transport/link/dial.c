@@ -554,6 +554,10 @@ void tl_dial_end_redial(struct tl_link *link) {
 }
 
 void tl_dial_link_is_back(struct tl_link *link) {
-  if (!link->redial || has_finish(link->redial, link->peer.key)) return;
-  tl_dial_free(link->redial);
+  TL_LIST_FOR_EACH(l, &link->ep->dials) {
+    struct dial *d = tl_container_of(l, struct dial, list);
+    if (d->is_over || d->wish.token || has_finish(d, link->peer.key)) continue;
+    if (!memcmp(d->wish.node_id, link->peer.node_id, 16))
+      dial_over(d, TL_EVENT_DIALLED, TL_REASON_NONE, link);
+  }
 }

@@ -99,6 +99,9 @@ struct connection {
   bool must_attach;        /* CHANNEL: our ATTACH has to go out */
   bool must_answer;        /* CHANNEL: our answer to the peer's ATTACH has to go out */
   bool has_attached;       /* CHANNEL: records pass in both directions */
+  bool is_waiting;         /* CHANNEL: for the acknowledgement of ... */
+  uint64_t oldest;         /* ... this record of ours, ... */
+  uint64_t oldest_since;   /* ... for as long */
 };
 
 /* ---- Dials ---- */
@@ -303,7 +306,7 @@ uint64_t tl_dials_fulfilled(struct tl_endpoint *ep, struct tl_link *link);
 bool tl_dials_have_finish(const struct tl_endpoint *ep, const uint8_t key[32]);
 void tl_dial_begin_redial(struct tl_link *link, uint64_t now);
 void tl_dial_end_redial(struct tl_link *link);
-/* Heard again: the redial ends, unless the peer may already have taken its session for the link. */
+/* Heard again: dials for it end, unless the peer may already have taken their session for the link. */
 void tl_dial_link_is_back(struct tl_link *link);
 
 /* answer.c */

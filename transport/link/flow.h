@@ -176,6 +176,10 @@ void tl_flow_timeout(struct tl_flow *f, uint64_t now);
  * as congestion. A TCP channel's number is not used again afterwards. */
 void tl_flow_channel_lost(struct tl_flow *f, uint64_t now, uint32_t channel);
 
+/* True while something on the channel waits for its acknowledgement; the number of the oldest such
+ * packet. One that stays for long tells of a TCP connection that is dead without a word. */
+bool tl_flow_oldest(struct tl_flow *f, uint32_t channel, uint64_t *out_counter);
+
 /* The UDP path leads elsewhere now: round-trip time and congestion window begin anew. */
 void tl_flow_path_changed(struct tl_flow *f, uint64_t now, uint64_t rtt_ns);
 

@@ -363,6 +363,14 @@ void tl_flow_channel_lost(struct tl_flow *f, uint64_t now, uint32_t channel) {
   drop_channel(f, c);
 }
 
+bool tl_flow_oldest(struct tl_flow *f, uint32_t channel, uint64_t *out_counter) {
+  struct tl_channel *c = find_channel(f, channel);
+  struct tl_sentmap *m = c ? &c->map : &f->udp.map;
+  if ((!c && channel != TL_FLOW_CHANNEL_UDP) || m->in_flight_count == 0) return false;
+  *out_counter = tl_sentmap_packet(m, tl_sentmap_oldest(m))->counter;
+  return true;
+}
+
 void tl_flow_path_changed(struct tl_flow *f, uint64_t now, uint64_t rtt_ns) {
   (void)now;
   tl_recovery_restart(&f->udp, rtt_ns);

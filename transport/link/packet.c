@@ -244,9 +244,11 @@ int tl_link_poll(struct tl_link *link, uint64_t now, struct tl_burst *out_burst)
 
 /* ---- Input ---- */
 
+/* A link that is forced to TCP does not invite its peer back to UDP. */
 static void take_challenge(struct tl_link *link, const struct tl_path *path,
                            const uint8_t *challenge) {
-  if (path->carrier != TL_CARRIER_UDP || link->choice == TL_CARRIER_ONLY_TCP) return;
+  bool is_forced = link->choice == TL_CARRIER_ONLY_TCP && link->main;
+  if (path->carrier != TL_CARRIER_UDP || is_forced) return;
   link->must_respond = true;
   link->respond_to = path->remote;
   memcpy(link->response, challenge, sizeof(link->response));

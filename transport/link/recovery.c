@@ -28,6 +28,9 @@ bool tl_recovery_may_send(struct tl_recovery *r, uint64_t now, size_t bytes) {
   r->pace_until = 0;
   if (r->probes_due) return true;
   if (!tl_congestion_has_room(&r->congestion, bytes)) return false;
+  /* With nothing in flight there is nothing to spread, and after a long silence of the peer the
+   * rate may be next to nothing: one packet goes, and its acknowledgement tells the truth. */
+  if (r->congestion.flight == 0) return true;
   struct tl_pacer_path path = pacer_path(r);
   uint64_t next = tl_pacer_next(&r->pacer, now, &path);
   if (next > now) r->pace_until = next;

@@ -17,6 +17,8 @@
 
 #define CALL_LATER   (250 * TL_MS) /* the responder's patience */
 #define BLOCKED_WAIT (10 * TL_MS)
+#define STUCK_SPARE  (2 * TL_S)  /* a channel that was left, with records that nobody acknowledges */
+#define STUCK_MAIN   (10 * TL_S) /* one in use: its records may wait in a slow socket */
 
 struct tl_path tl_link_path(const struct tl_link *link) {
   if (link->on_tcp && link->main) return link->main->path;
@@ -134,9 +136,30 @@ static void drop_silent_channel(struct tl_link *link, uint64_t now) {
   tl_connection_drop(c);
 }
 
+/* A connection can die without a word, and what was sent on it would wait for ever. True: this one
+ * has not got an answer for too long. */
+static bool is_stuck(const struct tl_link *link, uint64_t now, struct connection *c) {
+  uint64_t oldest, patience = c == link->main ? STUCK_MAIN : STUCK_SPARE;
+  bool is_waiting = tl_flow_oldest(link->flow, c->name, &oldest);
+  if (!is_waiting || !c->is_waiting || oldest != c->oldest) c->oldest_since = now;
+  c->is_waiting = is_waiting;
+  c->oldest = is_waiting ? oldest : 0;
+  return is_waiting && now >= tl_time_add(c->oldest_since, patience);
+}
+
+static void drop_stuck_channels(struct tl_link *link, uint64_t now) {
+  TL_LIST_FOR_EACH(l, &link->channels) {
+    struct connection *c = tl_container_of(l, struct connection, of_link);
+    if (!c->has_attached || !is_stuck(link, now, c)) continue;
+    tl_link_channel_gone(link, now, c);
+    tl_connection_drop(c);
+  }
+}
+
 static void steer(struct tl_link *link, uint64_t now) {
   if (link->state != LINK_UP) return;
   drop_silent_channel(link, now);
+  drop_stuck_channels(link, now);
   if (link->on_tcp) {
     probe_udp(link, now);
     if (tl_link_is_silent(link, now)) tl_route_probe_now(&link->route, now);
