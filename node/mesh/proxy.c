@@ -42,8 +42,9 @@ static void lane_close(struct tl_proxy *p, int code, uint64_t begun, const char 
   struct tl_mesh_message m = {.type = TL_MESH_CHANNEL_CLOSED, .code = code, .begun = begun};
   strncpy(m.text, text, sizeof m.text - 1);
   tl_lane_set_owner(p->lane, NULL);
-  if (send_message(p, TL_MESH_CLOSED, &m) == 0) (void)tl_link_finish(p->peer->link, p->lane);
-  tl_link_close_lane(p->peer->link, p->lane, (uint32_t)-code);
+  bool is_said =
+      send_message(p, TL_MESH_CLOSED, &m) == 0 && tl_link_finish(p->peer->link, p->lane) == 0;
+  tl_link_close_lane(p->peer->link, p->lane, is_said ? 0 : (uint32_t)-code);
   p->lane = NULL;
 }
 
