@@ -16,8 +16,8 @@ static const struct tl_option node_options[] = {
      "a node to link with; may be given several times"},
     {"no-mdns", 0, TL_OPTION_FLAG, NULL, NULL,
      "neither announce this node nor look for others by mDNS"},
-    {"carrier", 0, TL_OPTION_TEXT, "CARRIER", NULL,
-     "auto (UDP, TCP where UDP does not pass), udp or tcp"},
+    {"carrier", 0, TL_OPTION_CHOICE, "C", "auto udp tcp",
+     "what links use: UDP, and TCP where UDP does not pass (auto), or one alone"},
     {"autostarted", 0, TL_OPTION_FLAG, NULL, NULL,
      "as programs start it: this machine only, ends a minute after the last one"},
     END_OF_OPTIONS};

@@ -82,7 +82,9 @@ void tl_account_release(struct tl_account *account, const struct tl_charge *char
 void tl_account_move(struct tl_account *from, struct tl_account *to,
                      const struct tl_charge *charge) {
   charge_subtract(&from->used, charge);
+  charge_subtract(&from->accounts->used, charge);
   tl_charge_add(&to->used, charge);
+  tl_charge_add(&to->accounts->used, charge);
 }
 
 const char *tl_resource_name(enum tl_resource resource) {

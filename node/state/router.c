@@ -77,6 +77,14 @@ static void end_bequeath(struct tl_end *e, struct tl_end *heir) {
   tl_charge_add(&heir->charge, &e->growth);
 }
 
+/* The far side is gone, and what it paid for is its program's now. */
+static void end_inherit(struct tl_end *e) {
+  struct tl_account *account = e->program->account;
+  if (e->payer == account) return;
+  tl_account_move(e->payer, account, &e->charge);
+  e->payer = account;
+}
+
 /* Nobody is told. */
 static void end_free(struct tl_end *e) {
   if (e->peer) {
@@ -169,6 +177,7 @@ static void end_shut(struct tl_end *e, uint64_t now, int code, uint64_t begun) {
   if (e->state == TL_END_CLOSED) return;
   if (e->state == TL_END_OPENING && !e->far) end_release(e, &introduction);
   e->state = TL_END_CLOSED;
+  if (e->far) end_inherit(e);
   e->far = NULL;
   tl_list_remove(&e->in_offer);
   if (e->open) tl_service_opened(e, now, code);

@@ -110,7 +110,7 @@ check_format() {
 check_exports() {
   library=$(find "$build/lib" -name 'libtulle.so*' -type f 2> /dev/null | head -n 1)
   [ -n "$library" ] || return
-  nm -D --defined-only "$library" | awk '{print $3}' | grep -vE '^(tulle_|_init|_fini|__asan|__ubsan|__odr_asan|_edata|_end|__bss_start|$)' |
+  nm -D --defined-only "$library" | awk '{print $3}' | grep -vE '^(tulle_|TULLE_0|_init|_fini|__asan|__ubsan|__odr_asan|_edata|_end|__bss_start|$)' |
     sed 's/^/libtulle.so exports /' >> "$faults"
 }
 

@@ -95,6 +95,8 @@ void tl_answer_push(struct tl_endpoint *ep, uint64_t now, const struct tl_path *
     session_begin(ep, now, path, c, &response);
     tl_secrets_wipe(&response.secrets);
     break;
-  case TL_RESPONSE_CONFIRM: session_confirm(ep, response.local_index); break;
+  case TL_RESPONSE_CONFIRM:
+    session_confirm(ep, response.local_index);
+    break;
   }
 }

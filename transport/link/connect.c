@@ -130,7 +130,8 @@ void tl_connection_join(struct connection *c, struct tl_link *link, bool attach)
   c->must_attach = attach;
   c->role = CONNECTION_CHANNEL;
   tl_list_push_back(&link->channels, &c->of_link);
-  tl_due_set(&c->ep->due, &c->due, tl_time_add(c->ep->now, link->ep->self.parameters->half_open_ns));
+  tl_due_set(&c->ep->due, &c->due,
+             tl_time_add(c->ep->now, link->ep->self.parameters->half_open_ns));
   tl_link_touch(link);
 }
 
@@ -315,11 +316,13 @@ static bool push_by_type(struct connection *c, uint64_t now, uint8_t *packet, si
     if (c->role != CONNECTION_CALLER) break;
     tl_attempt_push(c->attempt, now, &c->path, packet, size);
     return true;
-  case TL_PACKET_ATTACH: return push_attach(c, now, packet, size);
+  case TL_PACKET_ATTACH:
+    return push_attach(c, now, packet, size);
   case TL_PACKET_RECORD:
     if (c->role != CONNECTION_CHANNEL || !c->has_attached) break;
     return tl_link_push_record(c->link, now, c, packet, size);
-  default: break;
+  default:
+    break;
   }
   c->ep->counters.drop_carrier++;
   return false;

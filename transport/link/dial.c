@@ -112,7 +112,9 @@ static void add_attempt(struct dial *d, unsigned address, bool over_tcp, bool us
 }
 
 static void attempts_free(struct dial *d) {
-  TL_LIST_FOR_EACH(l, &d->attempts) { attempt_free(tl_container_of(l, struct attempt, list)); }
+  TL_LIST_FOR_EACH(l, &d->attempts) {
+    attempt_free(tl_container_of(l, struct attempt, list));
+  }
 }
 
 static void round_begin(struct dial *d, uint64_t now) {
@@ -319,8 +321,11 @@ void tl_attempt_timeout(struct attempt *a, uint64_t now) {
     a->state = ATTEMPT_RUNNING;
     attempt_ready(a);
     return;
-  case ATTEMPT_RUNNING: attempt_ready(a); return;
-  default: return;
+  case ATTEMPT_RUNNING:
+    attempt_ready(a);
+    return;
+  default:
+    return;
   }
 }
 

@@ -97,9 +97,8 @@ static bool config_is_valid(const struct tl_endpoint_config *c) {
 }
 
 static void lists_init(struct tl_endpoint *ep) {
-  struct tl_list *lists[] = {&ep->links, &ep->dials,          &ep->connections,
-                             &ep->calls, &ep->ready_attempts, &ep->ready_links,
-                             &ep->notes};
+  struct tl_list *lists[] = {&ep->links,          &ep->dials,       &ep->connections, &ep->calls,
+                             &ep->ready_attempts, &ep->ready_links, &ep->notes};
   for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) tl_list_init(lists[i]);
 }
 
@@ -144,11 +143,15 @@ int tl_endpoint_new(const struct tl_endpoint_config *config, uint64_t now,
 
 struct tl_endpoint *tl_endpoint_free(struct tl_endpoint *ep) {
   if (!ep) return NULL;
-  TL_LIST_FOR_EACH(l, &ep->dials) { tl_dial_free(tl_container_of(l, struct dial, list)); }
+  TL_LIST_FOR_EACH(l, &ep->dials) {
+    tl_dial_free(tl_container_of(l, struct dial, list));
+  }
   TL_LIST_FOR_EACH(l, &ep->connections) {
     tl_connection_free(tl_container_of(l, struct connection, list));
   }
-  TL_LIST_FOR_EACH(l, &ep->links) { tl_link_free(tl_container_of(l, struct tl_link, list)); }
+  TL_LIST_FOR_EACH(l, &ep->links) {
+    tl_link_free(tl_container_of(l, struct tl_link, list));
+  }
   ep->responder = tl_responder_free(ep->responder);
   tl_table_deinit(&ep->by_index);
   tl_table_deinit(&ep->by_node);
@@ -172,13 +175,20 @@ static void push_udp(struct tl_endpoint *ep, uint64_t now, const struct tl_path 
   struct local_index *index;
   switch (tl_packet_type_of(packet, size)) {
   case TL_PACKET_HELLO:
-  case TL_PACKET_FINISH: tl_answer_push(ep, now, path, NULL, packet, size); return;
+  case TL_PACKET_FINISH:
+    tl_answer_push(ep, now, path, NULL, packet, size);
+    return;
   case TL_PACKET_DATA:
   case TL_PACKET_COOKIE:
-  case TL_PACKET_REPLY: break;
+  case TL_PACKET_REPLY:
+    break;
   case TL_PACKET_RECORD:
-  case TL_PACKET_ATTACH: ep->counters.drop_carrier++; return;
-  default: tl_refuse(&ep->counters.dropped, size ? TL_REFUSED_TYPE : TL_REFUSED_SIZE); return;
+  case TL_PACKET_ATTACH:
+    ep->counters.drop_carrier++;
+    return;
+  default:
+    tl_refuse(&ep->counters.dropped, size ? TL_REFUSED_TYPE : TL_REFUSED_SIZE);
+    return;
   }
   if (tl_packet_receiver_index(packet, size, &value) < 0) {
     tl_refuse(&ep->counters.dropped, TL_REFUSED_SIZE);
@@ -291,9 +301,15 @@ void tl_endpoint_timeout(struct tl_endpoint *ep, uint64_t now) {
   while ((due = tl_due_first(&ep->due)) && due->at <= now) {
     tl_due_set(&ep->due, due, TL_NEVER);
     switch ((enum due_kind)due->kind) {
-    case DUE_LINK: tl_link_timeout(tl_container_of(due, struct tl_link, due), now); break;
-    case DUE_DIAL: tl_dial_timeout(tl_container_of(due, struct dial, due), now); break;
-    case DUE_ATTEMPT: tl_attempt_timeout(tl_container_of(due, struct attempt, due), now); break;
+    case DUE_LINK:
+      tl_link_timeout(tl_container_of(due, struct tl_link, due), now);
+      break;
+    case DUE_DIAL:
+      tl_dial_timeout(tl_container_of(due, struct dial, due), now);
+      break;
+    case DUE_ATTEMPT:
+      tl_attempt_timeout(tl_container_of(due, struct attempt, due), now);
+      break;
     case DUE_CONNECTION:
       tl_connection_timeout(tl_container_of(due, struct connection, due), now);
       break;
@@ -313,7 +329,9 @@ void tl_endpoint_blocked(struct tl_endpoint *ep, const struct tl_path *path) {
 void tl_endpoint_writable(struct tl_endpoint *ep, const struct tl_path *path) {
   if (path->carrier == TL_CARRIER_UDP) {
     ep->is_udp_blocked = false;
-    TL_LIST_FOR_EACH(l, &ep->links) { tl_link_touch(tl_container_of(l, struct tl_link, list)); }
+    TL_LIST_FOR_EACH(l, &ep->links) {
+      tl_link_touch(tl_container_of(l, struct tl_link, list));
+    }
     return;
   }
   struct connection *c = tl_connection_find(ep, path->connection);
@@ -356,8 +374,11 @@ static void event_of_link(struct tl_link *link, enum note_kind kind,
   case NOTE_LINK_REACH:
     out->type = link->alive.is_unreachable ? TL_EVENT_LINK_UNREACHABLE : TL_EVENT_LINK_REACHABLE;
     return;
-  case NOTE_LINK_PATH: out->type = TL_EVENT_LINK_PATH; return;
-  default: break;
+  case NOTE_LINK_PATH:
+    out->type = TL_EVENT_LINK_PATH;
+    return;
+  default:
+    break;
   }
   out->type = TL_EVENT_LINK_DOWN;
   out->reason = link->reason;
@@ -395,8 +416,12 @@ int tl_endpoint_event(struct tl_endpoint *ep, struct tl_endpoint_event *out_even
     }
     tl_list_remove(&note->list);
     switch (kind) {
-    case NOTE_DIAL: event_of_dial(tl_container_of(note, struct dial, note), out_event); break;
-    case NOTE_CALL: event_of_call(tl_container_of(note, struct call, note), out_event); break;
+    case NOTE_DIAL:
+      event_of_dial(tl_container_of(note, struct dial, note), out_event);
+      break;
+    case NOTE_CALL:
+      event_of_call(tl_container_of(note, struct call, note), out_event);
+      break;
     case NOTE_DISCONNECT:
       event_of_connection(tl_container_of(note, struct connection, note), out_event);
       break;

@@ -164,7 +164,7 @@ enum link_state {
 };
 
 #define LINK_MARK_MTU    1u /* the flow's mark of a packet that tries a size */
-#define LINK_INDICES_MAX 4 /* previous, current and next epoch, and one being made */
+#define LINK_INDICES_MAX 4  /* previous, current and next epoch, and one being made */
 
 /* REKEY1 and REKEY2 carry the epoch that they make, then crypto/rekey.h's message. */
 #define REKEY_FRAME_BYTES (4 + TL_REKEY_BYTES)
@@ -172,7 +172,7 @@ enum link_state {
 struct link_rekey {
   struct tl_rekey *begun; /* initiator: waits for REKEY2 */
   struct local_index *index;
-  uint32_t epoch;                    /* being made, or the last one answered */
+  uint32_t epoch;                     /* being made, or the last one answered */
   uint8_t message[REKEY_FRAME_BYTES]; /* what to send: REKEY1 or REKEY2 */
   bool is_due;
   uint64_t again_at; /* initiator: repetition */
@@ -295,7 +295,7 @@ void tl_dial_timeout(struct dial *d, uint64_t now);
 void tl_attempt_timeout(struct attempt *a, uint64_t now);
 int tl_attempt_poll(struct attempt *a, uint64_t now, struct tl_burst *out_burst);
 void tl_attempt_push(struct attempt *a, uint64_t now, const struct tl_path *path,
-                  const uint8_t *packet, size_t size);
+                     const uint8_t *packet, size_t size);
 void tl_attempt_connected(struct attempt *a, uint64_t now, struct connection *c);
 void tl_attempt_disconnected(struct attempt *a, uint64_t now);
 void tl_attempt_end(struct attempt *a);
@@ -311,7 +311,7 @@ void tl_dial_link_is_back(struct tl_link *link);
 
 /* answer.c */
 void tl_answer_push(struct tl_endpoint *ep, uint64_t now, const struct tl_path *path,
-                 struct connection *c, const uint8_t *packet, size_t size);
+                    struct connection *c, const uint8_t *packet, size_t size);
 int tl_answer_poll(struct tl_endpoint *ep, struct tl_burst *out_burst);
 
 /* link.c */
@@ -325,12 +325,12 @@ struct link_make {
   uint64_t rtt;
 };
 int tl_link_new(struct tl_endpoint *ep, uint64_t now, const struct link_make *make,
-             struct tl_link **out_link);
+                struct tl_link **out_link);
 void tl_link_free(struct tl_link *link);
 /* Made by an invitation: it serves admission and nothing else. */
 bool tl_link_is_joining(const struct tl_link *link);
-void tl_link_touch(struct tl_link *link);                 /* it may have something to send */
-void tl_link_prove(struct tl_link *link, uint64_t now);   /* a packet of its session was opened */
+void tl_link_touch(struct tl_link *link);               /* it may have something to send */
+void tl_link_prove(struct tl_link *link, uint64_t now); /* a packet of its session was opened */
 void tl_link_end(struct tl_link *link, uint64_t now, int reason, uint32_t code, bool tell_peer);
 void tl_link_release_handle(struct tl_link *link);
 void tl_link_raise(struct tl_link *link, enum note_kind kind);
@@ -340,7 +340,7 @@ void tl_link_index_remove(struct tl_link *link, uint32_t value);
 /* packet.c */
 int tl_link_poll(struct tl_link *link, uint64_t now, struct tl_burst *out_burst);
 void tl_link_push_data(struct tl_link *link, uint64_t now, const struct tl_path *path,
-                    uint8_t *packet, size_t size);
+                       uint8_t *packet, size_t size);
 /* False: the channel is of no more use. */
 bool tl_link_push_record(struct tl_link *link, uint64_t now, struct connection *c, uint8_t *packet,
                          size_t size);
@@ -354,8 +354,8 @@ void tl_link_timeout(struct tl_link *link, uint64_t now);
 void tl_link_settle(struct tl_link *link, uint64_t now);
 struct tl_path tl_link_path(const struct tl_link *link);
 void tl_link_heard(struct tl_link *link, uint64_t now);
-void tl_link_heard_from(struct tl_link *link, uint64_t now, const struct tl_address *from, size_t size,
-                     bool is_highest);
+void tl_link_heard_from(struct tl_link *link, uint64_t now, const struct tl_address *from,
+                        size_t size, bool is_highest);
 void tl_link_path_response(struct tl_link *link, uint64_t now, const uint8_t *response);
 void tl_link_use_channel(struct tl_link *link, uint64_t now, struct connection *c);
 void tl_link_channel_gone(struct tl_link *link, uint64_t now, struct connection *c);

@@ -15,8 +15,8 @@
 
 #include "transport/link/endpoint_internal.h"
 
-#define LINGER       TL_S
-#define CLOSES       3
+#define LINGER TL_S
+#define CLOSES 3
 
 /* ---- Making ---- */
 
@@ -263,7 +263,9 @@ void tl_link_info(const struct tl_link *link, uint64_t now, struct tl_link_info 
       .mtu = tl_mtu_size(&link->mtu),
       .lanes = (uint32_t)flow.lanes,
   };
-  TL_LIST_FOR_EACH(l, &link->channels) { out_info->tcp_channels++; }
+  TL_LIST_FOR_EACH(l, &link->channels) {
+    out_info->tcp_channels++;
+  }
 }
 
 /* ---- Lanes ---- */

@@ -21,7 +21,7 @@
 #define RECORD_PLAIN_FLOOR 1024u /* no peer takes less */
 
 /* A packet with more than this part of its room filled may be filled up to go in a burst. */
-#define FILL_PART(room) ((room) * 3 / 4)
+#define FILL_PART(room) ((room)*3 / 4)
 
 /* ---- One packet ---- */
 
@@ -35,8 +35,8 @@ static int packet_seal(struct tl_link *link, uint64_t now, unsigned slot, uint8_
   uint64_t counter;
   int r = tl_session_seal(link->session, now, slot, packet, plain, out_size, &counter);
   if (r < 0) {
-    tl_link_end(link, now,
-                link->alive.is_unreachable ? TL_REASON_LOST : TL_REASON_EXPIRED, 0, false);
+    tl_link_end(link, now, link->alive.is_unreachable ? TL_REASON_LOST : TL_REASON_EXPIRED, 0,
+                false);
     return TL_EMPTY;
   }
   return 0;
@@ -122,7 +122,8 @@ static size_t fill(struct tl_link *link, uint64_t now, const struct connection *
   size_t own = tl_writer_size(&w);
   struct tl_flow_packet name = packet_name(link, c, TL_PACKET_OVERHEAD + own, is_eliciting);
   name.is_spare = is_spare;
-  return own + tl_flow_poll(link->flow, now, &name, packet + TL_PACKET_HEAD_BYTES + own, room - own);
+  return own +
+         tl_flow_poll(link->flow, now, &name, packet + TL_PACKET_HEAD_BYTES + own, room - own);
 }
 
 static int poll_record(struct tl_link *link, uint64_t now, const struct connection *c,
@@ -159,8 +160,8 @@ static int poll_data(struct tl_link *link, uint64_t now, struct tl_burst *out_bu
     if (is_last) break;
   }
   if (total == 0) return TL_EMPTY;
-  *out_burst = (struct tl_burst){
-      {link->route.address, TL_CARRIER_UDP, 0}, link->ep->out, total, first};
+  *out_burst =
+      (struct tl_burst){{link->route.address, TL_CARRIER_UDP, 0}, link->ep->out, total, first};
   return 0;
 }
 
@@ -259,13 +260,23 @@ static int take_frame(struct tl_link *link, uint64_t now, const struct tl_path *
                       const struct tl_frame *frame) {
   switch (frame->type) {
   case TL_FRAME_PAD:
-  case TL_FRAME_PING: return 0;
-  case TL_FRAME_PATH_CHALLENGE: take_challenge(link, path, frame->path); return 0;
-  case TL_FRAME_PATH_RESPONSE: tl_link_path_response(link, now, frame->path); return 0;
+  case TL_FRAME_PING:
+    return 0;
+  case TL_FRAME_PATH_CHALLENGE:
+    take_challenge(link, path, frame->path);
+    return 0;
+  case TL_FRAME_PATH_RESPONSE:
+    tl_link_path_response(link, now, frame->path);
+    return 0;
   case TL_FRAME_REKEY1:
-  case TL_FRAME_REKEY2: tl_link_rekey_frame(link, now, frame); break;
-  case TL_FRAME_CLOSE: tl_link_end(link, now, TL_REASON_CLOSED, frame->reason, false); break;
-  default: return tl_flow_frame(link->flow, now, frame);
+  case TL_FRAME_REKEY2:
+    tl_link_rekey_frame(link, now, frame);
+    break;
+  case TL_FRAME_CLOSE:
+    tl_link_end(link, now, TL_REASON_CLOSED, frame->reason, false);
+    break;
+  default:
+    return tl_flow_frame(link->flow, now, frame);
   }
   return link->state == LINK_OVER ? TL_END : 0;
 }

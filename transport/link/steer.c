@@ -17,7 +17,7 @@
 
 #define CALL_LATER   (250 * TL_MS) /* the responder's patience */
 #define BLOCKED_WAIT (10 * TL_MS)
-#define STUCK_SPARE  (2 * TL_S)  /* a channel that was left, with records that nobody acknowledges */
+#define STUCK_SPARE  (2 * TL_S) /* a channel that was left, with records that nobody acknowledges */
 #define STUCK_MAIN   (10 * TL_S) /* one in use: its records may wait in a slow socket */
 
 struct tl_path tl_link_path(const struct tl_link *link) {
@@ -214,9 +214,13 @@ void tl_link_heard_from(struct tl_link *link, uint64_t now, const struct tl_addr
 
 void tl_link_path_response(struct tl_link *link, uint64_t now, const uint8_t *response) {
   switch (tl_route_response(&link->route, now, response)) {
-  case TL_ROUTE_NOTHING: return;
-  case TL_ROUTE_PASSES: use_udp(link); return;
-  case TL_ROUTE_MOVED: break;
+  case TL_ROUTE_NOTHING:
+    return;
+  case TL_ROUTE_PASSES:
+    use_udp(link);
+    return;
+  case TL_ROUTE_MOVED:
+    break;
   }
   memcpy(link->tcp_address.ip, link->route.address.ip, sizeof(link->tcp_address.ip));
   link->tcp_address.scope = link->route.address.scope;
@@ -259,8 +263,10 @@ static bool is_busy(const struct tl_link *link) {
 static void check_alive(struct tl_link *link, uint64_t now) {
   if (link->attempt && link->attempt->state == ATTEMPT_HELD) return;
   switch (tl_alive_timeout(&link->alive, now, link->is_busy)) {
-  case TL_ALIVE_QUIET: return;
-  case TL_ALIVE_ASK: break;
+  case TL_ALIVE_QUIET:
+    return;
+  case TL_ALIVE_ASK:
+    break;
   case TL_ALIVE_UNREACHABLE:
     tl_link_raise(link, NOTE_LINK_REACH);
     if (link->state == LINK_UP) tl_dial_begin_redial(link, now);
@@ -274,8 +280,12 @@ static bool poll_session(struct tl_link *link, uint64_t now) {
   struct tl_session_event e;
   while (tl_session_poll(link->session, now, &e) == 0) {
     switch (e.kind) {
-    case TL_SESSION_REKEY: tl_link_rekey_event(link, now); break;
-    case TL_SESSION_RETIRED: tl_link_index_remove(link, e.index); break;
+    case TL_SESSION_REKEY:
+      tl_link_rekey_event(link, now);
+      break;
+    case TL_SESSION_RETIRED:
+      tl_link_index_remove(link, e.index);
+      break;
     case TL_SESSION_OVER:
       tl_link_end(link, now, link->alive.is_unreachable ? TL_REASON_LOST : TL_REASON_EXPIRED, 0,
                   false);
