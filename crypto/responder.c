@@ -329,9 +329,17 @@ static void finish_id(const uint8_t *packet, uint8_t out[16]) {
 }
 
 /* It may have been damaged on its way, so the slot stays for a better one; but not for ever. */
-static int finish_failed(struct tl_responder *r, struct slot *s, int reason) {
+static int finish_damaged(struct tl_responder *r, struct slot *s) {
   if (s->gate.is_invitation) tl_trust_invitation_failed(r->self->trust, s->gate.psk_id);
   if (++s->bad_finishes >= r->self->parameters->bad_finish_max) slot_free(r, s);
+  return refuse(r, TL_REFUSED_NOISE);
+}
+
+/* It is the caller's true FINISH, and no other will be better. */
+static int finish_refused(struct tl_responder *r, struct slot *s, int reason) {
+  if (s->gate.is_invitation && reason == TL_REFUSED_PAYLOAD)
+    tl_trust_invitation_failed(r->self->trust, s->gate.psk_id);
+  slot_free(r, s);
   return refuse(r, reason);
 }
 
@@ -347,15 +355,14 @@ static int finish_repeated(struct tl_responder *r, const struct slot *s, const u
   return 0;
 }
 
-static void finish_accept(struct tl_responder *r, struct slot *s, const struct tl_noise *noise,
-                          const uint8_t *packet, const struct tl_peer_info *peer,
-                          struct tl_response *out) {
+static void finish_accept(struct tl_responder *r, struct slot *s, const uint8_t *packet,
+                          const struct tl_peer_info *peer, struct tl_response *out) {
   out->kind = TL_RESPONSE_ESTABLISHED;
   out->local_index = s->local_index;
   out->remote_index = s->remote_index;
   out->peer = *peer;
   out->validated = s->from;
-  tl_peer_secrets(noise, &out->secrets);
+  tl_peer_secrets(&s->noise, &out->secrets);
   s->state = DONE;
   finish_id(packet, s->finish_id);
   tl_noise_deinit(&s->noise);
@@ -366,23 +373,18 @@ static void finish_accept(struct tl_responder *r, struct slot *s, const struct t
 /* -> s, se, psk */
 static int finish_take(struct tl_responder *r, uint64_t now_ns, struct slot *s,
                        const uint8_t *packet, const struct tl_packet_reply *p,
-                       struct tl_noise *noise, struct tl_response *out) {
+                       struct tl_response *out) {
   uint8_t payload[TL_REPLY_NOISE_BYTES];
   size_t size;
   struct tl_peer_info peer;
   struct tl_peer_expectation expected = {.kind = s->gate.is_invitation ? TL_PEER_NEWCOMER
                                                                        : TL_PEER_MEMBER,
                                          .invitation_id = s->gate.psk_id};
-  if (tl_noise_read(noise, p->noise, TL_REPLY_NOISE_BYTES, payload, &size) != 0)
-    return finish_failed(r, s, TL_REFUSED_NOISE);
-  int refusal = tl_peer_examine(r->self, now_ns, noise, &expected, payload, size, &peer);
-  if (refusal == TL_REFUSED_PAYLOAD) return finish_failed(r, s, refusal);
-  if (refusal) {
-    /* It is the caller's true FINISH, and no other will be better. */
-    slot_free(r, s);
-    return refuse(r, refusal);
-  }
-  finish_accept(r, s, noise, packet, &peer, out);
+  if (tl_noise_read(&s->noise, p->noise, TL_REPLY_NOISE_BYTES, payload, &size) != 0)
+    return finish_damaged(r, s); /* the read has left no trace */
+  int refusal = tl_peer_examine(r->self, now_ns, &s->noise, &expected, payload, size, &peer);
+  if (refusal) return finish_refused(r, s, refusal);
+  finish_accept(r, s, packet, &peer, out);
   return 0;
 }
 
@@ -397,10 +399,7 @@ static int finish_push(struct tl_responder *r, uint64_t now_ns, const struct tl_
   if (s->over_tcp != over_tcp || elsewhere) return refuse(r, TL_REFUSED_STATE);
   if (!finish_mac1_is_valid(s, packet, &p)) return refuse(r, TL_REFUSED_MAC1);
   if (s->state == DONE) return finish_repeated(r, s, packet, out);
-  struct tl_noise noise = s->noise;
-  int refusal = finish_take(r, now_ns, s, packet, &p, &noise, out);
-  tl_noise_deinit(&noise);
-  return refusal;
+  return finish_take(r, now_ns, s, packet, &p, out);
 }
 
 int tl_responder_push(struct tl_responder *responder, uint64_t now_ns,

@@ -335,6 +335,28 @@ static void replays_change_nothing(void **state) {
   rig_deinit(&rig);
 }
 
+/* Another REPLY to the same HELLO, by somebody who can make one: too late. */
+static void one_reply_is_taken(void **state) {
+  (void)state;
+  struct rig rig;
+  struct forge forge;
+  uint8_t hello[TL_HANDSHAKE_BYTES], reply[TL_HANDSHAKE_BYTES], payload[TL_REPLY_PAYLOAD_BYTES];
+  rig_init(&rig);
+  until_hello(&rig);
+  memcpy(hello, rig.packet, sizeof hello);
+  assert_int_equal(anna_takes(&rig), 0);
+  assert_int_equal(bert_takes(&rig), 0);
+  bert_sends(&rig);
+  forge_init(&forge, &rig.anna);
+  tl_self_payload(&rig.anna.self, false, payload, sizeof payload);
+  forge_reply(&forge, hello, payload, reply);
+  assert_int_equal(tl_handshake_push(rig.handshake, rig.now, reply, sizeof reply),
+                   TL_REFUSED_STATE);
+  assert_int_equal(anna_takes(&rig), 0);
+  check_result(&rig);
+  rig_deinit(&rig);
+}
+
 /* A FINISH whose tag is wrong but whose mac1 is right is not the one that was accepted. */
 static void only_the_same_finish_is_confirmed(void **state) {
   (void)state;
@@ -495,6 +517,22 @@ static void a_cookie_is_kept_for_the_next_attempt(void **state) {
   bert_sends(&rig);
   assert_int_equal(anna_takes(&rig), 0);
   assert_int_equal(rig.response.size, TL_COOKIE_BYTES); /* 125 s old: forgotten */
+  rig_deinit(&rig);
+}
+
+static void a_cookie_is_for_one_responder(void **state) {
+  (void)state;
+  struct rig rig;
+  rig_init(&rig);
+  until_hello(&rig);
+  struct tl_handshake_target other = {.responder_id = {1}};
+  assert_int_equal(tl_handshake_begin(rig.handshake, rig.now, &other, 5), 0);
+  bert_sends(&rig);
+  for (size_t i = TL_HELLO_MAC2_AT; i < TL_HELLO_END; i++) assert_int_equal(rig.packet[i], 0);
+  begin(&rig);
+  bert_sends(&rig);
+  assert_int_equal(anna_takes(&rig), 0);
+  assert_int_equal(rig.response.size, TL_HANDSHAKE_BYTES);
   rig_deinit(&rig);
 }
 
@@ -761,12 +799,14 @@ int main(void) {
       cmocka_unit_test(every_bit_counts),
       cmocka_unit_test(every_length_counts),
       cmocka_unit_test(replays_change_nothing),
+      cmocka_unit_test(one_reply_is_taken),
       cmocka_unit_test(only_the_same_finish_is_confirmed),
       cmocka_unit_test(the_prologue_binds),
       cmocka_unit_test(versions),
       cmocka_unit_test(repeats_and_gives_up),
       cmocka_unit_test(a_cookie_hurries_once),
       cmocka_unit_test(a_cookie_is_kept_for_the_next_attempt),
+      cmocka_unit_test(a_cookie_is_for_one_responder),
       cmocka_unit_test(a_cookie_is_for_one_address),
       cmocka_unit_test(a_cookie_ages),
       cmocka_unit_test(half_open_ends),

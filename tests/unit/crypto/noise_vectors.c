@@ -309,11 +309,39 @@ static void the_projects_patterns_are_those_of_the_table(void **state) {
   }
 }
 
+/* A peer that sends a key of low order gets no answer, and neither does one that answers with it. */
+static void a_key_of_low_order_fails(void **state) {
+  (void)state;
+  struct tl_noise_pattern pattern;
+  struct tl_noise party[2], before;
+  uint8_t secret[32] = {1}, message[64], out[64];
+  size_t size, out_size;
+  pattern_of("NN", &pattern);
+  for (int side = 0; side < 2; side++) {
+    struct tl_noise_config config = {
+        .suite = &tl_noise_suite, .pattern = &pattern, .is_initiator = side == 0};
+    tl_noise_init(&party[side], &config);
+  }
+  assert_int_equal(tl_noise_write(&party[0], secret, NULL, 0, message, &size), 0);
+  before = party[1];
+  memset(message, 0, 32);
+  assert_int_equal(tl_noise_read(&party[1], message, size, out, &out_size), 0);
+  assert_int_equal(tl_noise_write(&party[1], secret, NULL, 0, out, &out_size), -1);
+  assert_int_equal(party[1].message, 1);
+  party[1] = before;
+
+  memset(message, 0, sizeof message);
+  before = party[0];
+  assert_int_equal(tl_noise_read(&party[0], message, 48, out, &out_size), -1);
+  assert_memory_equal(&party[0], &before, sizeof before);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(cacophony),
       cmocka_unit_test(snow),
       cmocka_unit_test(noise_c),
+      cmocka_unit_test(a_key_of_low_order_fails),
       cmocka_unit_test(the_projects_patterns_are_those_of_the_table),
   };
   if (sodium_init() < 0) return 1;

@@ -534,6 +534,24 @@ static void an_invitation_names_the_inviter(void **state) {
   node_fixture_deinit(&carl);
 }
 
+/* The newcomer cannot check a signature yet, but it can see that a certificate is not the inviter's. */
+static void an_inviter_shows_its_own_certificate(void **state) {
+  struct world *w = *state;
+  struct tl_token token;
+  invite(&w->anna, &token);
+  struct tl_handshake_target target = {.token = &token};
+  uint8_t own[TL_CERTIFICATE_BYTES];
+  memcpy(own, tl_trust_state_of(w->anna.trust)->certificate, sizeof own);
+  wear(&w->anna, tl_trust_state_of(w->bert.trust)->certificate);
+  expect(&w->eve, &w->anna, &target, TL_REFUSED_CERTIFICATE_KEY, false);
+  own[8] ^= 1;
+  wear(&w->anna, own);
+  expect(&w->eve, &w->anna, &target, TL_REFUSED_CERTIFICATE_FABRIC, false);
+  own[0] ^= 1;
+  wear(&w->anna, own);
+  expect(&w->eve, &w->anna, &target, TL_REFUSED_CERTIFICATE, false);
+}
+
 static void three_failed_finishes_burn_an_invitation(void **state) {
   struct world *w = *state;
   struct tl_token token;
@@ -623,6 +641,7 @@ int main(void) {
       WORLD_TEST(an_invitation_is_for_one_key),
       WORLD_TEST(an_invitation_ends),
       WORLD_TEST(an_invitation_names_the_inviter),
+      WORLD_TEST(an_inviter_shows_its_own_certificate),
       WORLD_TEST(three_failed_finishes_burn_an_invitation),
       WORLD_TEST(a_newcomer_shows_no_certificate),
       cmocka_unit_test(every_refusal_has_a_name),

@@ -629,6 +629,28 @@ static void every_bit_of_a_rekey_counts(void **state) {
   tl_rekey_free(rekey);
 }
 
+/* An index of 0 is nobody's, so no honest side draws it. */
+static void a_rekey_needs_an_index(void **state) {
+  struct rig *rig = *state;
+  uint8_t one[TL_REKEY_BYTES], two[TL_REKEY_BYTES];
+  struct tl_rekey *rekey;
+  struct tl_secrets secrets;
+  uint32_t local, remote;
+  const uint8_t *anna = rig->anna.identity->key, *bert = rig->bert.identity->key;
+  assert_int_equal(tl_rekey_begin(&rig->bert.self, rig->pair.initiator, anna, 0, one, &rekey), 0);
+  assert_int_equal(tl_rekey_answer(&rig->anna.self, rig->pair.responder, bert, 6, one, sizeof one,
+                                   two, &secrets, &remote),
+                   TULLE_E_PROTOCOL);
+  tl_rekey_free(rekey);
+  assert_int_equal(tl_rekey_begin(&rig->bert.self, rig->pair.initiator, anna, 5, one, &rekey), 0);
+  assert_int_equal(tl_rekey_answer(&rig->anna.self, rig->pair.responder, bert, 0, one, sizeof one,
+                                   two, &secrets, &remote),
+                   0);
+  assert_int_equal(tl_rekey_finish(rekey, two, sizeof two, &secrets, &local, &remote),
+                   TULLE_E_PROTOCOL);
+  tl_rekey_free(rekey);
+}
+
 /* T-07: a recorded REKEY1 means nothing in the next epoch, whose chain is another. */
 static void a_rekey_is_not_replayed(void **state) {
   struct rig *rig = *state;
@@ -764,6 +786,7 @@ int main(void) {
       RIG_TEST(lives_from_rekey_to_rekey),
       RIG_TEST(a_second_rekey_waits),
       RIG_TEST(every_bit_of_a_rekey_counts),
+      RIG_TEST(a_rekey_needs_an_index),
       RIG_TEST(a_rekey_is_not_replayed),
       RIG_TEST(records_have_an_order_across_epochs),
       RIG_TEST(exporters_agree),

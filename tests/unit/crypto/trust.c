@@ -386,8 +386,13 @@ static void lists_that_are_refused(void **state) {
   assert_int_equal(tl_trust_update_revocations(t, list, size), TULLE_E_UNTRUSTED);
   tl_authority_free(carl);
 
+  /* Ours, for another fabric: no honest authority makes such a list. */
   struct tl_authority *anna;
   assert_int_equal(tl_authority_load(&w->anna.disk, TL_AUTHORITY_FILE, &anna), 0);
+  anna->fabric_id[0] ^= 1;
+  size = tl_revocations_sign(anna, 99, 1, entries, 2, list);
+  assert_int_equal(tl_trust_update_revocations(t, list, size), TULLE_E_UNTRUSTED);
+  anna->fabric_id[0] ^= 1;
   size = tl_revocations_sign(anna, 99, 1, entries, 2, list);
   for (size_t bit = 0; bit < size * 8; bit++) {
     list[bit / 8] ^= (uint8_t)(1 << bit % 8);

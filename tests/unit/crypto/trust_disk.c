@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "core/time.h"
-#include "crypto/trust.h"
+#include "crypto/trust_internal.h"
 #include "tests/support/node_fixture.h"
 #include "tests/unit/test.h"
 
@@ -329,8 +329,13 @@ static void missing_files(void **state) {
   assert_int_equal(start_with(TL_TRUST_FILE_PREV, NULL, 0, &recovered), 0);
   assert_false(recovered);
   /* A trust store whose key is gone is not an invitation to make a new one. */
-  assert_int_equal(start_with(TL_IDENTITY_FILE, NULL, 0, &recovered), TULLE_E_BAD_MESSAGE);
   struct moment m;
+  size_t size;
+  moment_of(&anna, &m);
+  disk_memory_put(&m.memory, TL_IDENTITY_FILE, NULL, 0);
+  assert_int_equal(moment_start(&m), TULLE_E_BAD_MESSAGE);
+  assert_null(disk_memory_file(&m.memory, TL_IDENTITY_FILE, &size));
+  moment_deinit(&m);
   moment_of(&anna, &m);
   disk_memory_put(&m.memory, TL_AUTHORITY_FILE, NULL, 0);
   assert_int_equal(moment_start(&m), 0);
@@ -362,6 +367,32 @@ static void foreign_files(void **state) {
   assert_int_equal(start_with(TL_AUTHORITY_FILE, file, size, &recovered), 0);
   file = disk_memory_file(&anna.memory, TL_AUTHORITY_FILE, &size);
   assert_int_equal(start_with(TL_IDENTITY_FILE, file, size, &recovered), TULLE_E_BAD_MESSAGE);
+}
+
+/* Text that is well formed and well hashed, and contradicts itself. */
+static void a_text_that_contradicts_itself(void **state) {
+  (void)state;
+  bool recovered;
+  size_t size;
+  const uint8_t *file = disk_memory_file(&anna.memory, TL_TRUST_FILE, &size);
+  char *text = malloc(size + 1);
+  memcpy(text, file, size);
+  text[size] = 0;
+  size_t body = size - TL_TRUST_END_BYTES;
+  static const char *const places[] = {"fabric ", " authority=", "self ", "member ", " key="};
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    char *at = strstr(text, places[i]) + strlen(places[i]);
+    char good = *at;
+    *at = good == 'b' ? 'c' : 'b';
+    tl_trust_file_end((const uint8_t *)text, body, (uint8_t *)text + body);
+    assert_int_equal(start_with(TL_TRUST_FILE, (const uint8_t *)text, size, &recovered), 0);
+    assert_true(recovered);
+    *at = good;
+  }
+  tl_trust_file_end((const uint8_t *)text, body, (uint8_t *)text + body);
+  assert_int_equal(start_with(TL_TRUST_FILE, (const uint8_t *)text, size, &recovered), 0);
+  assert_false(recovered);
+  free(text);
 }
 
 /* ---- after a fall-back ---- */
@@ -569,6 +600,7 @@ int main(void) {
       cmocka_unit_test(missing_files),
       cmocka_unit_test(both_damaged),
       cmocka_unit_test(foreign_files),
+      cmocka_unit_test(a_text_that_contradicts_itself),
       cmocka_unit_test(a_recovered_store_waits),
       cmocka_unit_test(the_authoritys_word_ends_the_wait),
       cmocka_unit_test(the_last_good_file_is_kept),
