@@ -51,7 +51,7 @@ on() {
 become() {
   machine=$1
   shift
-  set -- env "PATH=$bin:$PATH" "TULLE_BIN=$bin/tulle" "TULLE_RUNTIME_DIR=$temp/$machine/run" "TULLE_STATE_DIR=$temp/$machine/state" "$@"
+  set -- env "PATH=$bin:$bin/examples:$PATH" "TULLE_BIN=$bin/tulle" "TULLE_RUNTIME_DIR=$temp/$machine/run" "TULLE_STATE_DIR=$temp/$machine/state" "$@"
   if [ "$network" ]; then
     [ "$(id -u)" -eq 0 ] && exec ip netns exec "$space-$machine" "$@"
     exec sudo ip netns exec "$space-$machine" "$@"
@@ -109,7 +109,7 @@ cleanup() {
 title "build"
 need_packages $packages_build $packages_net || exit 2
 mkdir -p build/release
-for step in "cmake --preset release" "cmake --build --preset release --parallel $(nproc)"; do
+for step in "cmake --preset release" "cmake --build --preset release --target programs --parallel $(nproc)"; do
   echo "+ $step"
   $step > build/release/demo.log 2>&1 || { tail -n 40 build/release/demo.log; exit 1; }
 done

@@ -35,7 +35,7 @@ static void news_in_order(void **state) {
 static void a_loss_goes_again_but_for_what_came(void **state) {
   (void)state;
   struct tl_sendbuf b;
-  struct tl_range lost;
+  struct tl_range lost = {0};
   tl_sendbuf_init(&b);
   write_bytes(&b, 100);
   for (uint64_t at = 0; at < 100; at += 10) tl_sendbuf_sent(&b, at, 10);
@@ -63,7 +63,7 @@ static void a_loss_goes_again_but_for_what_came(void **state) {
 static void old_news_change_nothing(void **state) {
   (void)state;
   struct tl_sendbuf b;
-  struct tl_range lost;
+  struct tl_range lost = {0};
   tl_sendbuf_init(&b);
   write_bytes(&b, 50);
   tl_sendbuf_sent(&b, 0, 50);
@@ -96,7 +96,7 @@ static void a_wide_piece_joins_ranges_that_touch(void **state) {
 static void too_many_holes_cost_only_repetition(void **state) {
   (void)state;
   struct tl_sendbuf b;
-  struct tl_range lost;
+  struct tl_range lost = {0};
   uint64_t total = 8 * TL_SENDBUF_RANGES_MAX;
   tl_sendbuf_init(&b);
   write_bytes(&b, total);
