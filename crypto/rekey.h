@@ -1,9 +1,10 @@
 /*
  * New keys inside a live session: Noise_KKpsk0, its psk chained from the running keys.
  *
- * REKEY1 and REKEY2 are 52 bytes each and travel as frames on the session's reliable control
- * stream; only the session's initiator begins. KK because both static keys are known; the psk
- * because then an attacker needs the running keys too.
+ * REKEY1 and REKEY2 are 52 bytes each and travel as frames of the session (docs/protocol-link.md);
+ * only the session's initiator begins. KK because both static keys are known; the psk because then
+ * an attacker needs the running keys too. Each call for a message makes a fresh one: who has to
+ * repeat a message keeps its bytes.
  *
  *   REKEY1:  0 32 e   32 4 sealed: initiator's new index   36 16 tag
  *   REKEY2:  the same with the responder's
@@ -33,8 +34,8 @@ int tl_rekey_begin(const struct tl_self *self, const struct tl_session *session,
                    struct tl_rekey **out_rekey);
 struct tl_rekey *tl_rekey_free(struct tl_rekey *rekey);
 
-/* REKEY2. 0, or TULLE_E_PROTOCOL: end the session (the stream is reliable and authenticated: this
- * is no accident). */
+/* REKEY2. 0, or TULLE_E_PROTOCOL: end the session (its frames are authenticated: this is no
+ * accident). */
 int tl_rekey_finish(struct tl_rekey *rekey, const uint8_t *data, size_t size,
                     struct tl_secrets *out_secrets, uint32_t *out_local_index,
                     uint32_t *out_remote_index);
