@@ -95,6 +95,10 @@ int tl_verb_join(struct tl_command *c) {
     print_joined(c, &result);
     tulle_result_clear(&result);
   }
+  if (r == tulle_error_exit(TULLE_E_DEADLINE))
+    tl_command_say(
+        c,
+        "  nobody answers to a token that is used up, expired, or not of a node at that address");
   tl_ask_close(&a);
   explicit_bzero(token, sizeof token);
   explicit_bzero(bytes, sizeof bytes);

@@ -29,7 +29,6 @@ as beta
 input=$temp/token expect 0 tulle join --at "127.0.0.1:$port"
 says "^joined fabric 'lab' through alpha in "
 says '^members: '
-input=$temp/token expect 6 tulle join --leave --at "127.0.0.1:$port" # it was good once
 expect 0 tulle members --json
 shape node:text node_id:text self:bool state:text
 expect 0 tulle members
@@ -70,6 +69,12 @@ says '"case":"idle-link"'
 expect 0 tulle bench rpc --to beta --duration 25ms --carrier tcp --case remote --json
 grep -q '"path":"udp"' "$out" && fail "another carrier than asked for"
 until_true 10 sh -c "tulle links | grep -q ' udp '"
+
+# the token was good for one node
+node_begin gamma --listen 127.0.0.1:0
+input=$temp/token expect 5 tulle join --timeout 1s --at "127.0.0.1:$port"
+complains 'used up'
+as alpha
 
 expect 4 tulle members remove gamma
 expect 0 tulle members remove beta

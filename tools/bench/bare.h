@@ -10,6 +10,7 @@
 #define TL_TOOLS_BENCH_BARE_H
 
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,11 +23,13 @@
 #define BARE_LINE       128
 #define BARE_RING_BYTES 65536u
 #define BARE_HEAD_BYTES 16
+#define BARE_SPIN_NS    (50 * TL_US)
 
 struct bare_ring {
   uint64_t head __attribute__((aligned(BARE_LINE)));
   uint32_t parked __attribute__((aligned(BARE_LINE)));
   uint32_t bell __attribute__((aligned(BARE_LINE)));
+  uint32_t writer_cpu; /* where the writer ran last */
   uint8_t data[BARE_RING_BYTES] __attribute__((aligned(4096)));
 };
 
@@ -78,6 +81,7 @@ static inline void bare_publish(struct bare_end *w) {
 
 /* Publishes, and wakes the reader if it sleeps. */
 static inline void bare_publish_and_wake(struct bare_end *w) {
+  __atomic_store_n(&w->ring->writer_cpu, (uint32_t)sched_getcpu(), __ATOMIC_RELAXED);
   __atomic_store_n(&w->ring->head, w->at, __ATOMIC_SEQ_CST);
   if (!__atomic_load_n(&w->ring->parked, __ATOMIC_SEQ_CST)) return;
   __atomic_store_n(&w->ring->parked, 0, __ATOMIC_RELAXED);
@@ -110,6 +114,14 @@ static inline void bare_park(struct bare_end *r) {
   __atomic_store_n(&r->ring->parked, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&r->ring->head, __ATOMIC_SEQ_CST) == r->at) bare_sleep(&r->ring->bell, bell);
   __atomic_store_n(&r->ring->parked, 0, __ATOMIC_RELAXED);
+}
+
+/* The best way to wait that is known: spin for a while, but only if the writer is on another CPU, then sleep. */
+static inline void bare_wait(struct bare_end *r) {
+  uint64_t start = tl_time_now();
+  bool spins = __atomic_load_n(&r->ring->writer_cpu, __ATOMIC_RELAXED) != (uint32_t)sched_getcpu();
+  while (spins && !bare_has(r) && tl_time_now() - start < BARE_SPIN_NS) bare_relax();
+  if (!bare_has(r)) bare_park(r);
 }
 
 #endif

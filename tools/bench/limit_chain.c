@@ -322,7 +322,7 @@ static void far_app_work(void *context, int job, const uint32_t *stop) {
   (void)job;
   while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
     if (!bare_has(&from)) {
-      bare_park(&from);
+      bare_wait(&from);
       continue;
     }
     while (bare_has(&from)) {
@@ -443,7 +443,7 @@ void tl_chain_connect(struct tl_chain *c, const struct tl_address *address,
 static bool wait_for_record(struct tl_chain *c) {
   for (int n = 0; n < SLEEPS_MAX; n++) {
     if (bare_has(&c->from)) return true;
-    bare_park(&c->from);
+    bare_wait(&c->from);
   }
   return bare_has(&c->from);
 }
