@@ -121,8 +121,9 @@ struct tl_flow *tl_flow_new(const struct tl_flow_config *config, uint64_t now) {
   f->is_initiator = config->is_initiator;
   f->account.bytes = sizeof *f;
   f->own_max = f->peer_max = TL_FLOW_LANES_MAX;
-  f->credit_out.max = TL_FLOW_CREDIT_BYTES;
-  tl_credit_in_init(&f->credit_in, TL_FLOW_CREDIT_BYTES, TL_FLOW_CREDIT_BYTES, now);
+  uint32_t credit = config->credit_bytes ? config->credit_bytes : TL_FLOW_CREDIT_BYTES;
+  f->credit_out.max = credit;
+  tl_credit_in_init(&f->credit_in, credit, credit, now);
   tl_recovery_init(&f->udp, &f->account, config->packet_bytes, config->rtt_ns,
                    TL_FLOW_ACK_DELAY_NS);
   tl_acks_init(&f->acks, &f->account);
@@ -183,7 +184,10 @@ int tl_flow_event(struct tl_flow *f, struct tl_flow_event *out_event) {
 
 /* ---- Lanes and their flow ---- */
 
+/* A lane that waits for the link's credit may have other things to send, which need none. */
 void tl_lane_wake(struct tl_lane *lane) {
+  if (lane->is_starved) tl_list_remove(&lane->ready);
+  lane->is_starved = false;
   if (tl_list_is_empty(&lane->ready)) tl_list_push_back(&lane->flow->ready, &lane->ready);
 }
 
@@ -246,7 +250,8 @@ static int take_lane_frame(struct tl_flow *f, uint64_t now, const struct tl_fram
 }
 
 static int take_link_credit(struct tl_flow *f, uint64_t max) {
-  if (tl_credit_raise(&f->credit_out, max)) tl_list_splice_back(&f->ready, &f->starved);
+  if (!tl_credit_raise(&f->credit_out, max)) return 0;
+  TL_LIST_FOR_EACH(l, &f->starved) tl_lane_wake(tl_container_of(l, struct tl_lane, ready));
   return 0;
 }
 

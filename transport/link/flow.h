@@ -94,6 +94,8 @@ struct tl_flow_config {
   uint64_t rtt_ns;     /* measured by the handshake; 0: unknown, RFC 9002's 333 ms */
   size_t packet_bytes; /* size of a full UDP packet, header and tag included: 1,200 at first */
   uint8_t secret[16];  /* random; hashes lane numbers */
+  /* For tests, alike on both sides; 0: TL_FLOW_CREDIT_BYTES. At least two lanes' credit. */
+  uint32_t credit_bytes;
 };
 
 /* NULL: no memory. */

@@ -15,8 +15,6 @@
 #define MISFITS_MAX     32u
 #define ITEMS_FIRST     16u
 #define GRANT_BYTES_MAX 9u
-/* The largest acknowledgement. */
-#define ACK_BYTES_MAX (1 + 4 + 4 + 8 + 8 + 1 + 16 * TL_FRAME_ACK_RANGES_MAX)
 
 /* ---- Maps ---- */
 
@@ -222,7 +220,8 @@ static void write_lanes(struct tl_flow *f, struct tl_builder *b) {
     tl_lane_fill(lane, b);
     enum tl_wish wish = tl_lane_wish(lane);
     bool wrote = tl_writer_size(&b->w) > before;
-    if (wish == TL_WISH_LINK_CREDIT) tl_list_push_back(&f->starved, l);
+    lane->is_starved = wish == TL_WISH_LINK_CREDIT;
+    if (lane->is_starved) tl_list_push_back(&f->starved, l);
     if (wish == TL_WISH_SEND) tl_list_push_back(wrote ? &served : &misfits, l);
     if (wish == TL_WISH_SEND && !wrote) misfit_count++;
   }

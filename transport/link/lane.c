@@ -4,7 +4,8 @@
  * How much a lane buffers. It takes what it has credit for and 64 KiB more, so that a sender need not
  * run in step with credit; 1 MiB in all, whatever the peer grants; and where the flow as a whole holds
  * much, at most half of what is left of the flow's bound. So the first to need much gets much, later
- * ones less, and nobody can take everything; a sure share of a page is nobody's to take.
+ * ones less, and nobody can take everything. A lane that holds nothing can nearly always send one record,
+ * and a small one always, so lanes that are stalled stop no other.
  */
 #include "transport/link/lane.h"
 
@@ -93,15 +94,16 @@ static bool flow_has_room(const struct tl_lane *lane, size_t size) {
   uint64_t held = tl_lane_held(lane) + size;
   uint64_t all = lane->flow->send_bytes;
   if (held <= TL_LANE_SEND_SURE_BYTES) return true;
+  if (held == size && all < 2 * TL_FLOW_SEND_BYTES_MAX) return true;
   return all < TL_FLOW_SEND_BYTES_MAX && held <= (TL_FLOW_SEND_BYTES_MAX - all) / 2;
 }
 
 static int judge_room(struct tl_lane *lane, enum tl_class class, size_t size) {
-  bool is_alone = !flow_has_room(lane, size);
-  if (!is_alone && lane_has_room(lane, class, size)) return 0;
+  bool is_crowded = !flow_has_room(lane, size);
+  if (!is_crowded && lane_has_room(lane, class, size)) return 0;
   lane->refused = (uint32_t)size;
-  lane->refused_class = (uint8_t) class;
-  if (is_alone && tl_list_is_empty(&lane->waiting))
+  lane->refused_class = (uint8_t)(class);
+  if (is_crowded && tl_list_is_empty(&lane->waiting))
     tl_list_push_back(&lane->flow->waiting, &lane->waiting);
   return TL_FULL;
 }

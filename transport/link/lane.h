@@ -29,7 +29,8 @@
 /* A lane buffers this much that it has no credit to send, and this much in all. */
 #define TL_LANE_UNSENT_BYTES_MAX 65536u
 #define TL_LANE_HELD_BYTES_MAX   (TL_CREDIT_LANE_BYTES_MAX + 2 * TL_LANE_UNSENT_BYTES_MAX)
-/* All lanes together; a lane that holds less than its sure share is never refused for the others' sake. */
+/* All lanes together; TL_LANE_SEND_SURE_BYTES are every lane's, and while all hold less than twice the
+ * bound, so is one record. */
 #define TL_FLOW_SEND_BYTES_MAX        (8u << 20)
 #define TL_LANE_SEND_SURE_BYTES       4096u
 #define TL_FLOW_BEST_EFFORT_BYTES_MAX (4u << 20) /* arrived and not yet taken, all lanes */
@@ -65,6 +66,7 @@ struct tl_lane {
   uint8_t events;          /* bit 1 << enum tl_flow_event_type */
   bool is_announced;
   bool is_closed;     /* by the user */
+  bool is_starved;    /* on flow->starved */
   bool is_hungry;     /* the user was told TL_EMPTY */
   bool is_credit_due; /* CREDIT is to be sent */
   bool is_reset_due;

@@ -70,7 +70,7 @@ static int take_end(struct tl_lane *lane, uint64_t final, uint64_t messages) {
 int tl_lane_take_stream(struct tl_lane *lane, const struct tl_frame_stream *stream) {
   uint64_t end = stream->offset + stream->size;
   uint64_t high = tl_reassembly_high(&lane->reassembly);
-  uint64_t more = end > high ? end - high : 0;
+  uint64_t more = stream->size && end > high ? end - high : 0; /* a bare FIN brings nothing */
   if (lane->in == TL_IN_RESET) return 0;
   if (judge_credit(lane, more)) return TULLE_E_PROTOCOL;
   int r = tl_reassembly_push(&lane->reassembly, &lane->flow->account, stream->offset, stream->bytes,

@@ -8,7 +8,7 @@ static struct pair p;
 
 static int setup(void **state) {
   (void)state;
-  pair_init(&p, 1);
+  pair_init(&p, 1, 0);
   return 0;
 }
 

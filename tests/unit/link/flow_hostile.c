@@ -189,6 +189,15 @@ static void ends_that_contradict(void **state) {
   assert_int_equal(give_stream(4, 0, 0, true, 5), TULLE_E_PROTOCOL); /* number 5 came already */
 }
 
+/* A FIN that overtakes the last bytes must not count them: they count when they come. */
+static void a_bare_end_uses_no_credit(void **state) {
+  (void)state;
+  bytes[0] = 1, bytes[1] = bytes[2] = bytes[3] = 0;
+  assert_int_equal(give_stream(2, 4, 0, true, 0), 0);
+  assert_int_equal(give_stream(2, 0, 4, false, 0), 0);
+  assert_int_equal(give_reset(2, 4), 0);
+}
+
 static void messages_out_of_their_window_or_of_two_sizes(void **state) {
   (void)state;
   assert_int_equal(give_msg(0, TL_INBOX_WINDOW, 2, 0, 2), TULLE_E_PROTOCOL);
@@ -453,6 +462,7 @@ int main(void) {
       HOSTILE_TEST(messages_count_their_keeping),
       HOSTILE_TEST(more_than_the_links_credit),
       HOSTILE_TEST(ends_that_contradict),
+      HOSTILE_TEST(a_bare_end_uses_no_credit),
       HOSTILE_TEST(messages_out_of_their_window_or_of_two_sizes),
       HOSTILE_TEST(resets_that_lie_about_credit),
       HOSTILE_TEST(grants_beyond_reason),

@@ -83,7 +83,7 @@ static void tell_story(void) {
   struct reader readers[2] = {{0}, {0}};
   struct tl_lane *lane = NULL;
   uint32_t ordered = 0, reliable = 0, best_effort = 0;
-  pair_init(&p, 3);
+  pair_init(&p, 3, 0);
   p.arm = arm;
   p.weather.loss = 0.1;
   while (!lane) {

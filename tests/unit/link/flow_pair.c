@@ -79,8 +79,9 @@ static void packet_free(struct pair_packet *packet) {
 
 /* ---- Life ---- */
 
-static void side_init(struct pair *p, unsigned i) {
-  struct tl_flow_config config = {.is_initiator = i == 0, .rtt_ns = TL_MS, .packet_bytes = 1200};
+static void side_init(struct pair *p, unsigned i, uint32_t credit_bytes) {
+  struct tl_flow_config config = {
+      .is_initiator = i == 0, .rtt_ns = TL_MS, .packet_bytes = 1200, .credit_bytes = credit_bytes};
   memset(config.secret, (int)i + 1, sizeof config.secret);
   p->side[i].flow = tl_flow_new(&config, p->now);
   p->side[i].seen = calloc(1, SEEN_MAX);
@@ -88,15 +89,15 @@ static void side_init(struct pair *p, unsigned i) {
   assert_non_null(p->side[i].seen);
 }
 
-void pair_init(struct pair *p, uint64_t seed) {
+void pair_init(struct pair *p, uint64_t seed, uint32_t credit_bytes) {
   memset(p, 0, sizeof *p);
   p->random = seed * 2 + 1;
   for (int i = 0; i < 8; i++) pair_random(p);
   p->now = TL_S;
   p->packet_bytes = 1200;
   p->weather.delay = 100 * TL_US;
-  side_init(p, 0);
-  side_init(p, 1);
+  side_init(p, 0, credit_bytes);
+  side_init(p, 1, credit_bytes);
 }
 
 void pair_deinit(struct pair *p) {
@@ -200,7 +201,8 @@ static int take(struct pair *p, struct pair_side *s, struct pair_packet *packet)
   packet->name.is_eliciting = false;
   while ((e = tl_frame_next(&r, &frame)) == 0) {
     if (frame.type == TL_FRAME_PING) packet->name.is_eliciting = true;
-    if ((e = tl_flow_frame(s->flow, p->now, &frame))) return e;
+    e = tl_flow_frame(s->flow, p->now, &frame);
+    if (e) return e;
   }
   assert_int_equal(e, TL_END);
   return tl_flow_received(s->flow, p->now, &packet->name);

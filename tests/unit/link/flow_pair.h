@@ -61,7 +61,8 @@ uint64_t pair_random(struct pair *p);
 uint64_t pair_below(struct pair *p, uint64_t n);
 bool pair_chance(struct pair *p, double share);
 
-void pair_init(struct pair *p, uint64_t seed);
+/* `credit_bytes`: of the link, 0 for the default. */
+void pair_init(struct pair *p, uint64_t seed, uint32_t credit_bytes);
 void pair_deinit(struct pair *p);
 
 /* Both sides send what they have. */
