@@ -3,6 +3,7 @@
 
 #include "tests/unit/link/flow_pair.h"
 #include "tests/unit/test.h"
+#include "transport/link/lane.h"
 
 static struct pair p;
 
@@ -175,8 +176,36 @@ static void lanes_are_limited_and_ended_ones_make_room(void **state) {
     tl_lane_close(other, 0);
     tl_lane_close(lanes[i], 0);
   }
-  settle();
+  while (flow(1)->peer_max == TL_FLOW_LANES_MAX) assert_true(pair_step(&p, p.now + TL_S));
+  pair_lose_all(&p); /* the grant as well: it has to come again */
+  assert_int_equal(tl_flow_open(flow(0), &more), TL_FULL);
+  pair_run(&p, p.now + TL_S);
   assert_int_equal(tl_flow_open(flow(0), &more), 0);
+}
+
+/* Lanes with much to send share the path alike, and a small message waits for none of them. */
+static void lanes_share_the_path(void **state) {
+  (void)state;
+  struct tl_lane *lanes[5], *small = open_lane(0);
+  size_t got[5] = {0};
+  p.weather.delay = TL_MS;
+  for (int i = 0; i < 5; i++) lanes[i] = open_lane(0);
+  for (int round = 0; round < 300; round++) {
+    for (int i = 0; i < 5; i++)
+      while (send_bytes(lanes[i], TL_CLASS_ORDERED, 0, i % 2 ? 20000 : 700) == 0) {
+      }
+    pair_run(&p, p.now + 500 * TL_US);
+    for (int i = 0; i < 5; i++) {
+      struct tl_lane *other = tl_flow_lane(flow(1), tl_lane_number(lanes[i]));
+      if (other) got[i] += read_all(other);
+    }
+  }
+  for (int i = 1; i < 5; i++) assert_in_range(got[i], got[0] * 3 / 4, got[0] * 5 / 4);
+  uint64_t before = p.now;
+  assert_int_equal(send_bytes(small, TL_CLASS_ORDERED, 0, 64), 0);
+  while (!tl_flow_lane(flow(1), tl_lane_number(small)) || read_all(other_end(small, 1)) == 0)
+    assert_true(pair_step(&p, p.now + TL_S));
+  assert_true(p.now - before <= 3 * p.weather.delay);
 }
 
 /* ---- Sending ---- */
@@ -840,6 +869,7 @@ int main(void) {
       PAIR_TEST(control_lanes_need_no_opening),
       PAIR_TEST(the_owner_stays),
       PAIR_TEST(lanes_are_limited_and_ended_ones_make_room),
+      PAIR_TEST(lanes_share_the_path),
       PAIR_TEST(what_cannot_be_sent),
       PAIR_TEST(the_largest_and_the_smallest_of_each_class),
       PAIR_TEST(a_long_message_is_a_row_of_records),

@@ -388,6 +388,25 @@ static void a_peer_that_never_acknowledges_on_tcp(void **state) {
   assert_true(memory() < 8u << 20);
 }
 
+/* What is under way stays within the window that a receiver remembers, however much credit there is. */
+static void reliable_messages_under_way_are_counted(void **state) {
+  (void)state;
+  static uint8_t out[65000];
+  struct iovec piece = {bytes, 1};
+  unsigned messages = 0;
+  (void)give_credit(TL_FRAME_CREDIT, 1, UINT64_MAX >> 2);
+  for (int i = 0; i < 2000; i++) {
+    (void)tl_lane_send(tl_flow_lane(victim, 1), TL_CLASS_RELIABLE, 0, 0, &piece, 1);
+    struct tl_flow_packet packet = {.channel = 1, .counter = sent, .bytes = 32};
+    size_t size = tl_flow_poll(victim, now, &packet, out, sizeof out);
+    if (size) sent++;
+    struct tl_reader r = tl_reader_on(out, size);
+    struct tl_frame frame;
+    while (tl_frame_next(&r, &frame) == 0) messages += frame.type == TL_FRAME_MSG;
+  }
+  assert_int_equal(messages, TL_INBOX_WINDOW);
+}
+
 /* ---- Chance ---- */
 
 /* Valid and invalid frames at random: nothing but 0, TL_FULL and TULLE_E_PROTOCOL, and bounded memory. */
@@ -476,6 +495,7 @@ int main(void) {
       HOSTILE_TEST(credit_in_crumbs),
       HOSTILE_TEST(a_peer_that_never_acknowledges),
       HOSTILE_TEST(a_peer_that_never_acknowledges_on_tcp),
+      HOSTILE_TEST(reliable_messages_under_way_are_counted),
       HOSTILE_TEST(frames_at_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -246,6 +246,10 @@ void pair_run(struct pair *p, uint64_t until) {
   }
 }
 
+void pair_lose_all(struct pair *p) {
+  while (p->queue_count) packet_free(queue_pop(p));
+}
+
 /* ---- Paths and keys ---- */
 
 void pair_rekey(struct pair *p, unsigned side) {

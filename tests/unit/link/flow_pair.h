@@ -75,6 +75,9 @@ bool pair_step(struct pair *p, uint64_t until);
 /* Steps until nothing more happens or the time has come. */
 void pair_run(struct pair *p, uint64_t until);
 
+/* Everything under way is lost. */
+void pair_lose_all(struct pair *p);
+
 /* A new epoch on UDP and TCP of that side's sending. */
 void pair_rekey(struct pair *p, unsigned side);
 
