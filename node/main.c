@@ -77,6 +77,7 @@ static int place_open(struct place *p) {
   r = open_folder(p, p->path.state, 0700, &state_fd);
   if (r == 0) r = open_folder(p, p->path.runtime, p->is_system ? 0755 : 0700, &p->runtime_fd);
   if (state_fd >= 0) close(state_fd);
+  setenv("TULLE_RUNTIME_DIR", p->path.runtime, 1); /* for the programs that this node starts */
   return r;
 }
 

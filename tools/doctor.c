@@ -173,16 +173,18 @@ static void check_versions(struct doctor *d, const struct tulle_unpack *status) 
          "this is %s, the node is %s", TL_TOOLS_VERSION, version);
 }
 
+/* "none" has a reason: switched off by the user, or something that is to be cured. */
 static void check_discovery(struct doctor *d, const struct tulle_unpack *status) {
-  char how[64], reason[160];
+  char how[64], reason[256];
   tl_ask_text(status, "discovery", how, sizeof how);
   tl_ask_text(status, "discovery_reason", reason, sizeof reason);
-  bool is_off = !*how || !strcmp(how, "off") || !strcmp(how, "none");
-  bool is_broken = !is_off && *reason;
-  find(d, is_broken ? LEVEL_WARN : LEVEL_OK, "discovery",
-       is_broken ? "where multicast does not pass, name a peer: tulle node --peer ADDR:PORT" : NULL,
-       "%s%s%s", is_off ? "off: only peers that were named are found" : how, *reason ? ": " : "",
-       reason);
+  if (!*how || !strcmp(reason, "switched off"))
+    find(d, LEVEL_OK, "discovery", NULL, "off: only peers that were named are found");
+  else if (!strcmp(how, "none"))
+    find(d, LEVEL_WARN, "discovery", "until then, name a peer: tulle node --peer ADDR:PORT",
+         "no mDNS: %s", reason);
+  else
+    find(d, LEVEL_OK, "discovery", NULL, "mDNS, %s%s%s", how, *reason ? ": " : "", reason);
 }
 
 static void check_ports(struct doctor *d, const struct tulle_unpack *status) {

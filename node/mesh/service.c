@@ -344,6 +344,19 @@ static int open_remote(void *context, struct tl_request *q, struct tl_offer *off
                        offer->name->text);
 }
 
+static void status(void *context, struct tulle_pack *w) {
+  static const char *const engines[] = {[TL_DISCOVERY_ENGINE_NONE] = "none",
+                                        [TL_DISCOVERY_ENGINE_DAEMON] = "avahi-daemon",
+                                        [TL_DISCOVERY_ENGINE_EMBEDDED] = "embedded"};
+  const struct tl_mesh *mesh = context;
+  struct tl_discovery_status s;
+  tl_discovery_status(mesh->config.discovery, &s);
+  pack_pair(w, "discovery", engines[s.engine]);
+  pack_pair(w, "discovery_reason", s.reason);
+  pack_number(w, "udp_port", mesh->config.port);
+  pack_number(w, "tcp_port", mesh->config.port);
+}
+
 static const struct tl_procedure_entry procedures[] = {
     {"nodes", do_nodes, false},
     {"links", do_links, false},
@@ -360,6 +373,7 @@ void tl_mesh_service_install(struct tl_mesh *mesh) {
   mesh->config.node->remote =
       (struct tl_remote){.context = mesh,
                          .open = open_remote,
+                         .status = status,
                          .procedures = procedures,
                          .procedure_count = sizeof procedures / sizeof *procedures};
 }

@@ -12,6 +12,7 @@
 #include "crypto/hash.h"
 #include "crypto/self.h"
 #include "discovery/child.h"
+#include "node/network/echo.h"
 #include "transport/tcp/tcp.h"
 #include "transport/udp/udp.h"
 
@@ -34,6 +35,7 @@ struct tl_network {
   uv_pipe_t pipe;
   char child_in[CHILD_BUFFER_BYTES];
   bool child_runs;
+  struct tl_echo *echo;
   bool is_turning;
   bool is_closing;
   unsigned open_handles;
@@ -196,6 +198,8 @@ void tl_network_turn(struct tl_network *n, uint64_t now) {
   send_bursts(n, now);
   if (tl_discovery_wants_child(n->discovery, now)) child_start(n, now);
   child_write(n);
+  if (n->mesh->wants_echo) tl_echo_start(n->loop, &n->echo);
+  n->mesh->wants_echo = false;
   arm_timer(n, now);
   n->is_turning = false;
 }
@@ -375,6 +379,7 @@ void tl_network_close(struct tl_network *n) {
   if (n->endpoint) end_links(n, now);
   n->is_closing = true;
   child_stop(n, "this node ends");
+  tl_echo_stop(&n->echo);
   n->endpoint = tl_endpoint_free(n->endpoint);
   n->discovery = tl_discovery_free(n->discovery);
   tl_tcp_close(n->tcp);

@@ -53,11 +53,15 @@ struct tl_node_counters {
   uint64_t limits;   /* refusals by an account */
 };
 
+#define TL_REMOTE_STATUS_KEYS 4
+
 /* The other nodes, as this one reaches them (node/mesh). Without it every service is here. */
 struct tl_remote {
   void *context;
   /* The procedure `open` for an offer of another node. As tl_procedure. */
   int (*open)(void *context, struct tl_request *q, struct tl_offer *offer);
+  /* Writes TL_REMOTE_STATUS_KEYS more keys and values of the procedure `status`. */
+  void (*status)(void *context, struct tulle_pack *w);
   const struct tl_procedure_entry *procedures; /* of channel 0, beside the node's own */
   size_t procedure_count;
 };

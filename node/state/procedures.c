@@ -311,7 +311,8 @@ static int do_status(struct tl_request *q) {
   const struct tl_node *node = q->program->node;
   const struct tl_node_config *c = &node->config;
   struct tulle_pack *w = &q->result;
-  tulle_pack_map(w, 13);
+  const struct tl_remote *remote = &node->remote;
+  tulle_pack_map(w, 13 + (remote->status ? TL_REMOTE_STATUS_KEYS : 0));
   tulle_pack_text(w, "node"), tulle_pack_text(w, c->self.node_name);
   tulle_pack_text(w, "node_id"), tulle_pack_text(w, c->node_id_text);
   tulle_pack_text(w, "fabric"), tulle_pack_text(w, c->fabric);
@@ -325,6 +326,7 @@ static int do_status(struct tl_request *q) {
   tulle_pack_text(w, "channels"), tulle_pack_uint(w, node->end_count - node->program_count);
   tulle_pack_text(w, "local_only"), tulle_pack_bool(w, c->is_local_only);
   tulle_pack_text(w, "autostarted"), tulle_pack_bool(w, c->is_autostarted);
+  if (remote->status) remote->status(remote->context, w);
   return 0;
 }
 

@@ -15,6 +15,11 @@ expect 0 tulle members --json
 shape node:text self:bool
 expect 0 tulle links --json
 says '^\[\]$'
+expect 0 tulle call node.status --json
+shape discovery:text discovery_reason:text udp_port:int tcp_port:int
+expect 0 tulle doctor
+says '^ok +network +UDP port [0-9]+, TCP port'
+says '^ok +discovery +off'
 echo nonsense > "$temp/token"
 input=$temp/token expect 2 tulle join
 expect 0 tulle fabric create lab
