@@ -47,7 +47,7 @@ struct tl_parameters {
   uint32_t invitation_bad_max;    /* 3 failed FINISHes burn it */
   uint64_t previous_admission_ns; /* 24 h of uptime */
   uint64_t clone_window_ns;       /* 60 s */
-  uint32_t clone_changes_max;     /* the 3rd change of boot id in the window refuses the key ... */
+  uint32_t clone_changes_max;     /* 1 to 8: the 3rd change of boot id in the window refuses ... */
   uint64_t clone_refuse_ns;       /* ... for 600 s */
 };
 

@@ -82,8 +82,10 @@ static void cookie_secrets_turn(struct tl_responder *r, uint64_t now_ns) {
   struct cookie_secret *present = &r->cookies[0], *before = &r->cookies[1];
   if (now_ns < present->until_ns) return;
   uint64_t life = r->self->parameters->cookie_secret_ns;
-  *before = *present;
-  before->until_ns = tl_time_add(present->until_ns, life);
+  if (present->until_ns) { /* else there has been none yet */
+    *before = *present;
+    before->until_ns = tl_time_add(present->until_ns, life);
+  }
   tl_random_fill(r->self->random, present->value, sizeof present->value);
   present->until_ns = tl_time_add(now_ns, life);
 }

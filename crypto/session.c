@@ -151,7 +151,8 @@ static void number_advance(struct tl_session *s, unsigned channel) {
 
 static void timers_begin(struct tl_session *s) {
   const struct tl_parameters *p = s->parameters;
-  uint64_t jitter = p->rekey_jitter_ns ? tl_random_below(s->random, p->rekey_jitter_ns) : 0;
+  uint64_t most = tl_time_min(p->rekey_jitter_ns, p->rekey_after_ns);
+  uint64_t jitter = most ? tl_random_below(s->random, most) : 0;
   s->rekey_at_ns = tl_time_add(s->current.begun_ns, p->rekey_after_ns - jitter);
   s->rekey_told = false;
 }

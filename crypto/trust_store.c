@@ -271,6 +271,21 @@ bool tl_trust_name_is_good(const char *name) {
   return tl_name_is_valid(name, strlen(name), TL_NODE_NAME_BYTES_MAX);
 }
 
+/* `authority.key.new` is about to be written over. So no trust file on disk may still name what is in it: neither one of
+ * a write that failed at its last sync, nor the present one, whose key could not be renamed. */
+static int waiting_settle(struct tl_trust *t) {
+  struct tl_authority *authority = NULL;
+  int r = 0;
+  if (!t->state) return 0;
+  if (t->last_generation != t->state->generation) {
+    struct tl_trust_state *again = tl_trust_state_clone(t->state);
+    r = again ? tl_trust_commit(t, again) : TULLE_E_NO_MEMORY;
+  }
+  if (r == 0) r = authority_find(t->config.disk, t->state->fabric_id, &authority);
+  tl_authority_free(authority);
+  return r;
+}
+
 /* Makes a new authority and a fabric of one under it the state of `t`. */
 int tl_trust_fabric_begin(struct tl_trust *t, const struct tl_identity *identity,
                           const char *node_name, const char *fabric_name) {
@@ -279,11 +294,13 @@ int tl_trust_fabric_begin(struct tl_trust *t, const struct tl_identity *identity
   struct tl_trust_state *next;
   if (!tl_trust_name_is_good(node_name) || !tl_trust_name_is_good(fabric_name))
     return TULLE_E_INVALID;
+  int r = waiting_settle(t);
+  if (r < 0) return r;
   tl_random_fill(t->config.random, seed, sizeof seed);
   struct tl_authority *authority = tl_authority_new(seed);
   sodium_memzero(seed, sizeof seed);
   if (!authority) return TULLE_E_NO_MEMORY;
-  int r = tl_authority_save(authority, d, TL_AUTHORITY_FILE_NEW);
+  r = tl_authority_save(authority, d, TL_AUTHORITY_FILE_NEW);
   if (r == 0) r = state_of_one(&t->config, identity, authority, node_name, fabric_name, &next);
   if (r == 0) r = tl_trust_commit(t, next);
   if (r < 0) {
@@ -293,9 +310,10 @@ int tl_trust_fabric_begin(struct tl_trust *t, const struct tl_identity *identity
   tl_authority_free(t->authority);
   t->authority = authority;
   t->is_recovered = false;
-  /* From here on a failure leaves a file that the next start finds and renames. */
-  r = d->rename(d->context, TL_AUTHORITY_FILE_NEW, TL_AUTHORITY_FILE);
-  return r == 0 ? d->sync_directory(d->context) : r;
+  /* It is done. A failure from here on leaves a file that the next start finds and renames. */
+  if (d->rename(d->context, TL_AUTHORITY_FILE_NEW, TL_AUTHORITY_FILE) == 0)
+    d->sync_directory(d->context);
+  return 0;
 }
 
 static int trust_create(const struct tl_trust_config *config, const struct tl_identity *identity,

@@ -9,6 +9,7 @@
 #include "core/bytes.h"
 #include "core/error.h"
 #include "core/time.h"
+#include "crypto/hash.h"
 #include "crypto/responder.h"
 #include "tests/support/forge.h"
 #include "tests/support/node_fixture.h"
@@ -554,6 +555,26 @@ static void a_cookie_is_for_one_address(void **state) {
   rig_deinit(&rig);
 }
 
+/* Before the first secret there is none: zeros must not count as the one before, not even early after the boot. */
+static void no_cookie_before_the_first_secret(void **state) {
+  (void)state;
+  struct rig rig;
+  uint8_t zeros[32] = {0}, source[18], cookie[16];
+  rig_init(&rig);
+  begin(&rig);
+  bert_sends(&rig);
+  memcpy(source, rig.from.ip, 16);
+  tl_store_le(source + 16, rig.from.port, 2);
+  tl_mac((struct tl_bytes){zeros, 32}, source, sizeof source, cookie);
+  tl_mac((struct tl_bytes){cookie, 16}, rig.packet, TL_HELLO_MAC2_AT,
+         rig.packet + TL_HELLO_MAC2_AT);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(anna_takes(&rig), 0);
+    assert_int_equal(rig.response.size, TL_COOKIE_BYTES);
+  }
+  rig_deinit(&rig);
+}
+
 /* A secret makes cookies for 120 s and takes them for 120 s more. */
 static void a_cookie_ages(void **state) {
   (void)state;
@@ -808,6 +829,7 @@ int main(void) {
       cmocka_unit_test(a_cookie_is_kept_for_the_next_attempt),
       cmocka_unit_test(a_cookie_is_for_one_responder),
       cmocka_unit_test(a_cookie_is_for_one_address),
+      cmocka_unit_test(no_cookie_before_the_first_secret),
       cmocka_unit_test(a_cookie_ages),
       cmocka_unit_test(half_open_ends),
       cmocka_unit_test(finish_may_come_from_elsewhere),
