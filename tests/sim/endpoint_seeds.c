@@ -15,7 +15,8 @@
 
 #include "tests/sim/world.h"
 
-#define HALF (30 * TL_S)
+#define HALF        (30 * TL_S)
+#define REBOOTS_MAX 2 /* a third boot id within a minute is taken for a cloned machine */
 
 enum misfortune {
   PART_TWO,
@@ -108,7 +109,8 @@ static void rebind(struct world *w, struct world_node *n) {
 }
 
 static void crash(struct world *w, struct world_node *n) {
-  bool is_reboot = draw(w, 4) == 0;
+  bool is_reboot = draw(w, 4) == 0 && n->reboots < REBOOTS_MAX;
+  n->reboots += is_reboot;
   world_node_crash(n);
   if (is_reboot) tl_sim_draw_bytes(&n->random, n->boot_id, sizeof(n->boot_id));
   tl_sim_run(w->sim, draw(w, 2 * TL_S));

@@ -43,6 +43,7 @@ struct world_node {
   struct tl_address address;
   struct tl_sim_random random;
   uint8_t boot_id[16];
+  unsigned reboots;
   bool dials[WORLD_NODES_MAX];
   uint64_t dial_numbers[WORLD_NODES_MAX];
   struct world_link links[WORLD_LINKS_MAX];

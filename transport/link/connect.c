@@ -44,6 +44,11 @@ bool tl_call_is_waiting(const struct call *call) {
   return !tl_list_is_empty(&call->list);
 }
 
+void tl_call_failed(struct call *call, uint64_t now) {
+  call->at = tl_time_add(now, call->wait);
+  call->wait = tl_time_min(2 * call->wait, CALL_WAIT_MAX);
+}
+
 /* The oldest call for that address that has been told. */
 static struct call *call_find(struct tl_endpoint *ep, const struct tl_address *to) {
   TL_LIST_FOR_EACH(l, &ep->calls) {
@@ -57,8 +62,7 @@ static void call_failed(struct tl_endpoint *ep, uint64_t now, const struct tl_ad
   struct call *call = call_find(ep, to);
   if (!call) return;
   tl_call_end(call);
-  call->at = tl_time_add(now, call->wait);
-  call->wait = tl_time_min(2 * call->wait, CALL_WAIT_MAX);
+  tl_call_failed(call, now);
   if (call->attempt) tl_attempt_disconnected(call->attempt, now);
   if (call->link) tl_link_touch(call->link);
 }
@@ -170,7 +174,6 @@ static void opened_by_call(struct tl_endpoint *ep, uint64_t now, struct connecti
     c->role = CONNECTION_CALLER;
     tl_attempt_connected(call->attempt, now, c);
   } else {
-    call->wait = CALL_WAIT_FIRST;
     tl_connection_join(c, call->link, true);
   }
 }
@@ -287,6 +290,7 @@ static bool attach_confirm(struct connection *c, uint64_t now, uint8_t *packet, 
   if (tl_session_attach_confirm(link->session, now, c->slot, packet, size, &opened) != 0)
     return false;
   c->has_attached = true;
+  link->call.wait = CALL_WAIT_FIRST;
   tl_link_use_channel(link, now, c);
   tl_link_take_attach(link, now, &opened);
   return true;

@@ -124,7 +124,7 @@ static void round_begin(struct dial *d, uint64_t now) {
   uint64_t later = tcp_after + ep->times.tcp_after;
   bool has_previous = !d->wish.token && tl_trust_own_gate(ep->self.trust, now, true) != NULL;
   attempts_free(d);
-  d->is_pausing = false;
+  d->is_pausing = d->is_stale = false;
   d->refused = 0;
   d->refusal = 0;
   for (unsigned i = 0; i < d->wish.address_count; i++) {
@@ -192,6 +192,10 @@ static void dial_over(struct dial *d, enum tl_endpoint_event_type outcome, int r
 static void attempt_failed(struct attempt *a, uint64_t now) {
   struct dial *d = a->dial;
   tl_attempt_end(a);
+  if (d->is_stale) {
+    round_begin(d, now);
+    return;
+  }
   TL_LIST_FOR_EACH(l, &d->attempts) {
     if (tl_container_of(l, struct attempt, list)->state != ATTEMPT_OVER) return;
   }
@@ -342,6 +346,10 @@ void tl_attempt_disconnected(struct attempt *a, uint64_t now) {
   uint64_t at = a->call.at > now ? a->call.at : tl_time_add(now, a->call.wait);
   a->connection = NULL;
   tl_attempt_end(a);
+  if (a->dial->is_stale) {
+    round_begin(a->dial, now);
+    return;
+  }
   a->state = ATTEMPT_WAITING;
   tl_due_set(&ep->due, &a->due, at);
 }
@@ -466,7 +474,7 @@ int tl_endpoint_dial(struct tl_endpoint *ep, uint64_t now, const struct tl_dial 
   return 0;
 }
 
-/* A session is about to be proved: nothing better can be had by beginning again. */
+/* A session may be about to be proved: beginning again waits until it comes to nothing. */
 static bool has_session(const struct dial *d) {
   TL_LIST_FOR_EACH(l, &d->attempts) {
     if (tl_container_of(l, struct attempt, list)->link) return true;
@@ -486,7 +494,10 @@ int tl_endpoint_dial_update(struct tl_endpoint *ep, uint64_t now, uint64_t dial,
   memcpy(d->wish.addresses, addresses, address_count * sizeof(*addresses));
   d->wish.address_count = address_count;
   d->pause = ep->times.retry;
-  if (!has_session(d)) round_begin(d, now);
+  if (has_session(d))
+    d->is_stale = true;
+  else
+    round_begin(d, now);
   return 0;
 }
 

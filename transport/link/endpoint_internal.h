@@ -149,6 +149,7 @@ struct dial {
   int refusal;
   uint64_t pause;
   bool is_pausing;
+  bool is_stale; /* the addresses have changed since the round began */
   bool is_over; /* told by its last note, then freed */
   enum tl_endpoint_event_type outcome;
   int reason;
@@ -372,6 +373,8 @@ void tl_link_rekey_end(struct tl_link *link);
 void tl_call_init(struct call *call, struct attempt *attempt, struct tl_link *link);
 void tl_call_make(struct tl_endpoint *ep, struct call *call, const struct tl_address *to);
 void tl_call_end(struct call *call);
+/* It, or the connection that it brought, came to nothing: the next one has to wait. */
+void tl_call_failed(struct call *call, uint64_t now);
 bool tl_call_is_waiting(const struct call *call);
 void tl_connection_timeout(struct connection *c, uint64_t now);
 /* A valid HELLO came on it. */

@@ -87,6 +87,7 @@ void tl_link_channel_gone(struct tl_link *link, uint64_t now, struct connection 
   bool was_main = link->main == c;
   if (link->state == LINK_OVER) return;
   if (was_main) link->main = NULL;
+  if (!c->has_attached) tl_call_failed(&link->call, now);
   if (c->name) tl_flow_channel_lost(link->flow, now, c->name);
   if (link->state == LINK_FRESH && link->on_tcp) {
     if (link->attempt)
@@ -198,7 +199,18 @@ void tl_link_set_carrier(struct tl_link *link, uint64_t now, enum tl_carrier_cho
 
 /* ---- Paths and sizes ---- */
 
+/* After a silence that long (a pause of either machine, a cut) what was in flight is gone, and the
+ * time that its acknowledgement took, should one come, says nothing about the path. */
+static void begin_path_anew(struct tl_link *link, uint64_t now) {
+  struct tl_flow_stats flow;
+  tl_flow_stats(link->flow, &flow);
+  tl_flow_channel_lost(link->flow, now, TL_FLOW_CHANNEL_UDP);
+  tl_flow_path_changed(link->flow, now, flow.rtt_min_ns);
+}
+
 void tl_link_heard(struct tl_link *link, uint64_t now) {
+  if (now >= tl_time_add(link->alive.heard_at, link->ep->times.unreachable))
+    begin_path_anew(link, now);
   if (!tl_alive_heard(&link->alive, now)) return;
   tl_link_raise(link, NOTE_LINK_REACH);
   tl_dial_link_is_back(link);

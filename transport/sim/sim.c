@@ -38,6 +38,7 @@ void sim_event_add(struct tl_sim *sim, struct sim_event *event) {
     sim->heap = realloc(sim->heap, sim->heap_room * sizeof(struct sim_event *));
     TL_ASSERT(sim->heap);
   }
+  if (event->time < sim->now) event->time = sim->now; /* what was put off may be overdue */
   event->order = ++sim->last_order;
   size_t i = sim->heap_size++;
   for (; i > 0 && event_is_before(event, sim->heap[(i - 1) / 2]); i = (i - 1) / 2)
