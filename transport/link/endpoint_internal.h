@@ -150,7 +150,7 @@ struct dial {
   uint64_t pause;
   bool is_pausing;
   bool is_stale; /* the addresses have changed since the round began */
-  bool is_over; /* told by its last note, then freed */
+  bool is_over;  /* told by its last note, then freed */
   enum tl_endpoint_event_type outcome;
   int reason;
   struct tl_link *found;
