@@ -10,7 +10,9 @@ void tl_call_encode(struct tl_writer *w, const struct tl_call_head *head) {
 }
 
 int tl_call_decode(struct tl_reader *r, struct tl_call_head *out) {
-  struct tl_call_head h = {.id = tl_read_u64(r), .budget_ns = tl_read_u64(r)};
+  struct tl_call_head h;
+  h.id = tl_read_u64(r);
+  h.budget_ns = tl_read_u64(r);
   h.name_size = tl_read_u8(r);
   h.flags = tl_read_u8(r);
   uint64_t zero = tl_read_le(r, 6);

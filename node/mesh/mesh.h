@@ -37,7 +37,8 @@ struct tl_mesh_config {
   uint16_t port; /* where this node listens */
   tl_label_hash *label_hash;
   /* This machine's addresses for a token, the most useful first; returns how many. */
-  size_t (*own_addresses)(struct tl_address *out, size_t max, uint16_t port);
+  size_t (*own_addresses)(void *context, struct tl_address *out, size_t max);
+  void *own_context;
 };
 
 struct tl_mesh_dial {

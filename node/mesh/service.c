@@ -203,8 +203,8 @@ static int do_invite(struct tl_request *q) {
   if (r == TULLE_E_LIMIT)
     return tl_request_refuse(q, r, "too many invitations are open: wait until they expire");
   if (r < 0) return r;
-  token.address_count = (uint8_t)mesh->config.own_addresses(token.addresses, TL_TOKEN_ADDRESSES_MAX,
-                                                            mesh->config.port);
+  token.address_count = (uint8_t)mesh->config.own_addresses(
+      mesh->config.own_context, token.addresses, TL_TOKEN_ADDRESSES_MAX);
   tl_token_format(&token, text);
   tulle_pack_map(&q->result, 2);
   pack_pair(&q->result, "token", text);

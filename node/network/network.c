@@ -248,24 +248,36 @@ static void on_writable(void *context, const struct tl_path *path) {
 
 /* ---- addresses for a token ---- */
 
+/* 0.0.0.0 or [::]: every address of the machine. */
+static bool is_any(const struct tl_address *a) {
+  static const uint8_t any[16], any4[16] = {[10] = 0xff, [11] = 0xff};
+  return memcmp(a->ip, any, sizeof any) == 0 || memcmp(a->ip, any4, sizeof any4) == 0;
+}
+
 static bool is_useful(const struct ifaddrs *i, struct tl_address *out) {
   if (!i->ifa_addr || i->ifa_flags & IFF_LOOPBACK || !(i->ifa_flags & IFF_UP)) return false;
   return tl_address_from_sockaddr(i->ifa_addr, out) == 0 && !out->scope;
 }
 
-/* IPv4 first: it is what people can read back to each other; then global IPv6. A machine without a network names loopback. */
-static size_t own_addresses(struct tl_address *out, size_t max, uint16_t port) {
+/* Where this node can be dialled: the one address it listens on, or those of this machine, IPv4 first (it is what people can
+ * read to each other), then global IPv6. A machine without a network names loopback. */
+static size_t own_addresses(void *context, struct tl_address *out, size_t max) {
+  struct tl_network *n = context;
   struct ifaddrs *all;
   size_t count = 0;
+  if (!is_any(&n->config.listen)) {
+    out[0] = n->local;
+    return 1;
+  }
   if (getifaddrs(&all) < 0) return 0;
   for (int v4 = 1; v4 >= 0; v4--) {
     for (struct ifaddrs *i = all; i && count < max; i = i->ifa_next) {
       if (!is_useful(i, &out[count]) || tl_address_is_v4(&out[count]) != (bool)v4) continue;
-      out[count++].port = port;
+      out[count++].port = n->local.port;
     }
   }
   freeifaddrs(all);
-  if (!count) count = tl_address_parse("127.0.0.1", port, out) == 0;
+  if (!count) count = tl_address_parse("127.0.0.1", n->local.port, out) == 0;
   return count;
 }
 
@@ -329,7 +341,8 @@ static int open_mesh(struct tl_network *n) {
                                   .carrier = n->config.carrier,
                                   .port = n->local.port,
                                   .label_hash = label_hash,
-                                  .own_addresses = own_addresses};
+                                  .own_addresses = own_addresses,
+                                  .own_context = n};
   return tl_mesh_new(&config, &n->mesh);
 }
 

@@ -124,8 +124,8 @@ static void hash8(const void *data, size_t size, uint8_t out[8]) {
   memcpy(out, full, 8);
 }
 
-static size_t own_addresses(struct tl_address *out, size_t max, uint16_t port) {
-  (void)out, (void)max, (void)port;
+static size_t own_addresses(void *context, struct tl_address *out, size_t max) {
+  (void)context, (void)out, (void)max;
   return 0;
 }
 
