@@ -65,8 +65,8 @@ enum tl_frame_type {
 #define TL_FRAME_REKEY_BYTES_MAX 512u /* a Noise message of KKpsk0 with a small payload */
 #define TL_FRAME_REASON_MAX      65535u
 
-/* A record's kind and flags byte, which stand before the body in STREAM (after the size) and MSG.
- */
+/* A record's kind and flags byte, which stand before the body in STREAM (after the size) and
+ * MSG. */
 #define TL_FRAME_RECORD_HEAD_BYTES 2u
 /* The largest body of a record or MSG. A message of any size is a row of records. */
 #define TL_FRAME_BODY_BYTES_MAX 32768u

@@ -1,9 +1,9 @@
 /*
  * Frames after decryption into a live flow.
  *
- * An input is a row of steps: a packet's payload, something that the user does, time that passes, or a
- * packet that leaves. Whatever it is, the flow stays within its memory and says nothing but 0, TL_FULL or
- * TULLE_E_PROTOCOL, which ends the run as it ends a link.
+ * An input is a row of steps: a packet's payload, something that the user does, time that passes,
+ * or a packet that leaves. Whatever it is, the flow stays within its memory and says nothing but 0,
+ * TL_FULL or TULLE_E_PROTOCOL, which ends the run as it ends a link.
  */
 #include <string.h>
 

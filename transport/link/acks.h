@@ -1,17 +1,19 @@
 /*
  * What arrived and when to say so.
  *
- * A space is a row of packet numbers: one channel in one epoch. For each, the highest ranges of numbers that
- * came are kept, and whether the peer waits to hear of them.
+ * A space is a row of packet numbers: one channel in one epoch. For each, the highest ranges of
+ * numbers that came are kept, and whether the peer waits to hear of them.
  *
- * An acknowledgement rides with the next packet that goes out anyhow. It goes alone only when nothing
- * came to ride with: 2 ms after a packet that asked for it, or at once after four packets that are full on
- * the average, or when a packet came out of order, so that the sender learns early of a loss. A lonely acknowledgement
- * wakes the peer for nothing, and a reply nearly always comes within the delay. On TCP the sender only
- * wants its buffers back: after 25 ms, 64 packets or 128 KiB.
+ * An acknowledgement rides with the next packet that goes out anyhow. It goes alone only when
+ * nothing came to ride with: 2 ms after a packet that asked for it, or at once after four packets
+ * that are full on the average, or when a packet came out of order, so that the sender learns early
+ * of a loss. A lonely acknowledgement wakes the peer for nothing, and a reply nearly always comes
+ * within the delay. On TCP the sender only wants its buffers back: after 25 ms, 64 packets or 128
+ * KiB.
  *
- * An acknowledgement of UDP packets may go on any channel; if it is lost, the sender's probe asks again. On
- * TCP nobody probes, so its acknowledgements go on the channel itself, where nothing is lost.
+ * An acknowledgement of UDP packets may go on any channel; if it is lost, the sender's probe asks
+ * again. On TCP nobody probes, so its acknowledgements go on the channel itself, where nothing is
+ * lost.
  */
 #ifndef TL_LINK_ACKS_H
 #define TL_LINK_ACKS_H
@@ -21,7 +23,8 @@
 #include "transport/link/ranges.h"
 #include "transport/link/sentmap.h"
 
-/* UDP and 8 TCP channels, each in the present and the last epoch, and a few of channels just closed. */
+/* UDP and 8 TCP channels, each in the present and the last epoch, and a few of channels just
+ * closed. */
 #define TL_ACKS_SPACES_MAX 24u
 
 #define TL_ACKS_PACKETS_MAX     4u

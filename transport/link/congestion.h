@@ -1,9 +1,9 @@
 /*
  * How many bytes may be on their way over UDP: NewReno as in RFC 9002, section 7.
  *
- * Slow start doubles the window each round trip, congestion avoidance adds a packet, a loss halves it
- * once per round trip, and losses for three probe timeouts on end put it back to its least. The window
- * grows only while it is really used.
+ * Slow start doubles the window each round trip, congestion avoidance adds a packet, a loss halves
+ * it once per round trip, and losses for three probe timeouts on end put it back to its least. The
+ * window grows only while it is really used.
  */
 #ifndef TL_LINK_CONGESTION_H
 #define TL_LINK_CONGESTION_H
@@ -55,7 +55,8 @@ static inline void tl_congestion_forget(struct tl_congestion *c, size_t bytes) {
 /* `was_idle`: what tl_congestion_is_idle() said when the packet left. */
 void tl_congestion_acked(struct tl_congestion *c, size_t bytes, uint64_t sent_at, bool was_idle);
 
-/* Packets were lost, the newest of which left at `sent_at`. The caller has forgotten their bytes. */
+/* Packets were lost, the newest of which left at `sent_at`. The caller has forgotten their
+ * bytes. */
 void tl_congestion_lost(struct tl_congestion *c, uint64_t now, uint64_t sent_at);
 
 /* Persistent congestion (RFC 9002, 7.6). */

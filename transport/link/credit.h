@@ -1,12 +1,13 @@
 /*
  * Credit: how many bytes a sender may still send, on one lane or on the whole link.
  *
- * Both ends count alike, from 0 and never down: what was sent against what may be sent in all. Ordered
- * bytes count by their offset, a reliable message counts its bytes and TL_CREDIT_MSG_BYTES (what
- * keeping it costs, so that many small ones cost as much as they take), best effort counts nothing.
+ * Both ends count alike, from 0 and never down: what was sent against what may be sent in all.
+ * Ordered bytes count by their offset, a reliable message counts its bytes and TL_CREDIT_MSG_BYTES
+ * (what keeping it costs, so that many small ones cost as much as they take), best effort counts
+ * nothing.
  *
- * The receiver's window is what it is ready to hold. A lane's begins small and doubles while its reader
- * empties half a window within four round trips.
+ * The receiver's window is what it is ready to hold. A lane's begins small and doubles while its
+ * reader empties half a window within four round trips.
  */
 #ifndef TL_LINK_CREDIT_H
 #define TL_LINK_CREDIT_H

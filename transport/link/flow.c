@@ -1,10 +1,10 @@
 /*
  * The flow's life, its lanes' numbers, its events, and the way of a frame to its lane.
  *
- * Lanes of each side are opened in rising order. The first frame of one proves that all before it were
- * opened too, so they are made at once; hence a number that was opened and has no lane is a lane that is
- * over, and a number beyond what was granted is a breach of the protocol. LANES grants more when
- * lanes are over.
+ * Lanes of each side are opened in rising order. The first frame of one proves that all before it
+ * were opened too, so they are made at once; hence a number that was opened and has no lane is a
+ * lane that is over, and a number beyond what was granted is a breach of the protocol. LANES grants
+ * more when lanes are over.
  */
 #include <stdlib.h>
 #include <string.h>

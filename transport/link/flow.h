@@ -23,9 +23,10 @@
  *
  * Paths. On UDP (channel 0) all of RFC 9002 holds. On TCP the kernel does that work: packets are
  * only acknowledged now and then, to free buffers, and tl_flow_channel_lost() tells that what was
- * not acknowledged on a channel has to be sent again, on whichever channel is polled next.
- * While a channel is open it has to be polled, for acknowledgements and probes; those that the link does
- * not prefer with `is_spare`. One that is not polled any more is given up by tl_flow_channel_lost().
+ * not acknowledged on a channel has to be sent again, on whichever channel is polled next. While a
+ * channel is open it has to be polled, for acknowledgements and probes; those that the link does
+ * not prefer with `is_spare`. One that is not polled any more is given up by
+ * tl_flow_channel_lost().
  *
  * Lanes. The session's initiator opens even numbers, the responder odd ones, each in rising order
  * and never twice; a lane exists at the peer from its first frame on. Lanes 0 and 1 exist from the
@@ -41,9 +42,9 @@
  * records, all but the last with TL_LANE_MORE in `flags`; the other seven bits and `kind` are the
  * user's.
  *
- * Memory. A flow holds at most about TL_FLOW_MEMORY_BYTES_MAX whatever its peer does
- * (SECURITY 4.2.8), nothing is allocated per packet or message once buffers have grown, and
- * tl_flow_trim() gives grown buffers back when the link is idle.
+ * Memory. A flow holds at most about TL_FLOW_MEMORY_BYTES_MAX whatever its peer does (SECURITY
+ * 4.2.8), nothing is allocated per packet or message once buffers have grown, and tl_flow_trim()
+ * gives grown buffers back when the link is idle.
  */
 #ifndef TL_LINK_FLOW_H
 #define TL_LINK_FLOW_H
@@ -65,16 +66,18 @@ struct tl_lane;
 #define TL_LANE_RECORD_BYTES_MAX TL_FRAME_BODY_BYTES_MAX
 #define TL_LANE_MORE             0x80u /* in `flags`: the next record continues this message */
 
-/* Lanes that one side may have open at a time; each side counts its own openings (SECURITY 4.2.8).
- */
+/* Lanes that one side may have open at a time; each side counts its own openings (SECURITY
+ * 4.2.8). */
 #define TL_FLOW_LANES_MAX 16384u
 
-/* The account of one remote node. Credit given to the peer is a quarter of it, sending another. */
+/* The account of one remote node. Half of it is for what arrives (credit for a quarter, in buffers
+ * that are at most twice as large), a quarter for what leaves, the rest for lanes and
+ * bookkeeping. */
 #define TL_FLOW_MEMORY_BYTES_MAX (64u << 20)
 #define TL_FLOW_CREDIT_BYTES     (16u << 20)
 
-/* A delayed acknowledgement waits this long for something to ride with. Each side waits the same.
- */
+/* A delayed acknowledgement waits this long for something to ride with. Each side waits the
+ * same. */
 #define TL_FLOW_ACK_DELAY_NS     (2 * TL_MS)
 #define TL_FLOW_ACK_DELAY_TCP_NS (25 * TL_MS)
 
@@ -116,8 +119,8 @@ struct tl_flow_packet {
   size_t bytes;
   /* The endpoint has frames of its own in it that must be acknowledged (PING, PATH_*, REKEY*). */
   bool is_eliciting;
-  /* Out only: the link prefers another channel for what is new; only acknowledgements and probes go on
-   * this one. */
+  /* Out only: the link prefers another channel for what is new; only acknowledgements and probes go
+   * on this one. */
   bool is_spare;
   /* Out only: a size probe, whose loss says nothing about congestion. */
   bool is_probe;
@@ -165,8 +168,8 @@ void tl_flow_sent(struct tl_flow *f, uint64_t now, const struct tl_flow_packet *
 /* True when tl_flow_poll() would write something on that channel now. */
 bool tl_flow_has_output(const struct tl_flow *f, uint64_t now, uint32_t channel);
 
-/* When tl_flow_timeout() is due, or TL_NEVER. Timers: loss (9/8 RTT), PTO, pacer, acknowledgement.
- */
+/* When tl_flow_timeout() is due, or TL_NEVER. Timers: loss (9/8 RTT), PTO, pacer,
+ * acknowledgement. */
 uint64_t tl_flow_deadline(const struct tl_flow *f);
 
 /* Does what is due; too early or too often does no harm. Poll afterwards. */
@@ -270,10 +273,10 @@ int tl_lane_finish(struct tl_lane *lane);
  * The user is done with the lane: the pointer dies here, with the lane's queued events. NULL does
  * nothing.
  *
- * After tl_lane_finish() and with `reason` 0, what was sent still arrives, and what the peer still sends
- * is thrown away until it finishes too. Else, unless both directions have ended, they end now:
- * the peer gets TL_FLOW_RESET with `reason` (at most 65,535), and what it has not yet acknowledged may or
- * may not have arrived.
+ * After tl_lane_finish() and with `reason` 0, what was sent still arrives, and what the peer still
+ * sends is thrown away until it finishes too. Else, unless both directions have ended, they end
+ * now: the peer gets TL_FLOW_RESET with `reason` (at most 65,535), and what it has not yet
+ * acknowledged may or may not have arrived.
  */
 void tl_lane_close(struct tl_lane *lane, uint32_t reason);
 

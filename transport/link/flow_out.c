@@ -1,9 +1,9 @@
 /*
  * Packets: what goes into the next one, and what became of those that left.
  *
- * A packet begins with the acknowledgements that wait. Then the link's own grants, then lanes in turn: each
- * writes what fits and goes to the end of the row. Acknowledgements alone make a packet only when they
- * are due; otherwise they wait for company.
+ * A packet begins with the acknowledgements that wait. Then the link's own grants, then lanes in
+ * turn: each writes what fits and goes to the end of the row. Acknowledgements alone make a packet
+ * only when they are due; otherwise they wait for company.
  */
 #include <stdlib.h>
 
@@ -206,7 +206,8 @@ static void write_grants(struct tl_flow *f, struct tl_builder *b) {
   }
 }
 
-/* Lanes in turn. Who wrote goes to the end; who found no room stays in front for the next packet. */
+/* Lanes in turn. Who wrote goes to the end; who found no room stays in front for the next
+ * packet. */
 static void write_lanes(struct tl_flow *f, struct tl_builder *b) {
   struct tl_list misfits, served;
   tl_list_init(&misfits);
@@ -240,8 +241,9 @@ static bool is_probe_due(const struct tl_flow *f, const struct tl_flow_packet *p
   return packet->channel == TL_FLOW_CHANNEL_UDP && f->udp.probes_due;
 }
 
-/* The packet leaves: every number is noted, and those that will be acknowledged are kept. Where there is
- * no room to keep one, only an acknowledgement or the endpoint's own frames can be in it. */
+/* The packet leaves: every number is noted, and those that will be acknowledged are kept. Where
+ * there is no room to keep one, only an acknowledgement or the endpoint's own frames can be in
+ * it. */
 static void commit(struct tl_flow *f, const struct tl_builder *b,
                    const struct tl_flow_packet *packet, size_t written) {
   bool is_eliciting = b->is_eliciting || packet->is_eliciting || packet->mark;
@@ -319,7 +321,8 @@ uint64_t tl_flow_deadline(const struct tl_flow *f) {
   return tl_time_min(tl_acks_deadline(&f->acks), tl_recovery_deadline(&f->udp));
 }
 
-/* What the oldest packets carried goes again, in case it is only the acknowledgement that is missing. */
+/* What the oldest packets carried goes again, in case it is only the acknowledgement that is
+ * missing. */
 static void probe(struct tl_flow *f) {
   struct tl_sentmap *m = &f->udp.map;
   uint32_t left = TL_RECOVERY_PROBES;

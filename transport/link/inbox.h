@@ -1,10 +1,10 @@
 /*
  * Messages (as opposed to ordered records) of one lane on the receiving side.
  *
- * Each message is taken whole. Those that came in parts wait as assemblies until the last part is here;
- * whole ones stand in a queue in the order in which they became whole. Reliable messages have numbers
- * that rise by one: a window over them says which came already, so each is taken once. Best effort has
- * no memory of what came: the packets' replay window keeps copies away.
+ * Each message is taken whole. Those that came in parts wait as assemblies until the last part is
+ * here; whole ones stand in a queue in the order in which they became whole. Reliable messages have
+ * numbers that rise by one: a window over them says which came already, so each is taken once. Best
+ * effort has no memory of what came: the packets' replay window keeps copies away.
  */
 #ifndef TL_LINK_INBOX_H
 #define TL_LINK_INBOX_H
@@ -14,8 +14,8 @@
 #include "transport/link/ranges.h"
 #include "transport/link/span.h"
 
-/* A sender has at most this many reliable messages of a lane under way, counted from the oldest that is not
- * acknowledged. More is a breach of the protocol. */
+/* A sender has at most this many reliable messages of a lane under way, counted from the oldest
+ * that is not acknowledged. More is a breach of the protocol. */
 #define TL_INBOX_WINDOW 1024u
 
 /* Best-effort messages that a lane's user has not yet taken. Beyond that, new ones are dropped. */

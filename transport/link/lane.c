@@ -1,11 +1,11 @@
 /*
  * The user's side of a lane: send, receive, finish, close.
  *
- * How much a lane buffers. It takes what it has credit for and 64 KiB more, so that a sender need not
- * run in step with credit; 1 MiB in all, whatever the peer grants; and where the flow as a whole holds
- * much, at most half of what is left of the flow's bound. So the first to need much gets much, later
- * ones less, and nobody can take everything. A lane that holds nothing can nearly always send one record,
- * and a small one always, so lanes that are stalled stop no other.
+ * How much a lane buffers. It takes what it has credit for and 64 KiB more, so that a sender need
+ * not run in step with credit; 1 MiB in all, whatever the peer grants; and where the flow as a
+ * whole holds much, at most half of what is left of the flow's bound. So the first to need much
+ * gets much, later ones less, and nobody can take everything. A lane that holds nothing can nearly
+ * always send one record, and a small one always, so lanes that are stalled stop no other.
  */
 #include "transport/link/lane.h"
 
@@ -277,7 +277,8 @@ int tl_lane_finish(struct tl_lane *lane) {
   return 0;
 }
 
-/* The credit used so far stands in the RESET; from here on nothing new is sent, so it stays true. */
+/* The credit used so far stands in the RESET; from here on nothing new is sent, so it stays
+ * true. */
 void tl_lane_begin_reset(struct tl_lane *lane, uint32_t reason) {
   tl_lane_progress(lane, &lane->last_progress);
   lane->out = TL_OUT_RESETTING;
@@ -289,8 +290,8 @@ void tl_lane_begin_reset(struct tl_lane *lane, uint32_t reason) {
   tl_lane_wake(lane);
 }
 
-/* A lane without a user reads and throws away, so that what the peer still sends is counted and its FIN
- * is found. */
+/* A lane without a user reads and throws away, so that what the peer still sends is counted and its
+ * FIN is found. */
 void tl_lane_drain(struct tl_lane *lane) {
   struct tl_lane_record record;
   while (lane->in != TL_IN_RESET && receive_any(lane, &record) == 0) tl_lane_release(lane);

@@ -7,11 +7,12 @@
  *   lane_in.c     frames that arrive on a lane
  *   lane_out.c    frames that leave on it
  *
- * How a lane ends. Each side ends its direction with FIN; or one side ends both with RESET, which the
- * other answers by RESET unless all that it sent is acknowledged, FIN included. A RESET says how much
- * credit its sender has used, so that both ends go on counting alike though bytes of the lane were never
- * seen. The lane is forgotten when its user has closed it, both directions have ended, and no packet in
- * flight carries anything of it; a frame for a forgotten lane is old and is passed over.
+ * How a lane ends. Each side ends its direction with FIN; or one side ends both with RESET, which
+ * the other answers by RESET unless all that it sent is acknowledged, FIN included. A RESET says
+ * how much credit its sender has used, so that both ends go on counting alike though bytes of the
+ * lane were never seen. The lane is forgotten when its user has closed it, both directions have
+ * ended, and no packet in flight carries anything of it; a frame for a forgotten lane is old and is
+ * passed over.
  */
 #ifndef TL_LINK_LANE_H
 #define TL_LINK_LANE_H
@@ -29,8 +30,8 @@
 /* A lane buffers this much that it has no credit to send, and this much in all. */
 #define TL_LANE_UNSENT_BYTES_MAX 65536u
 #define TL_LANE_HELD_BYTES_MAX   (TL_CREDIT_LANE_BYTES_MAX + 2 * TL_LANE_UNSENT_BYTES_MAX)
-/* All lanes together; TL_LANE_SEND_SURE_BYTES are every lane's, and while all hold less than twice the
- * bound, so is one record. */
+/* All lanes together; TL_LANE_SEND_SURE_BYTES are every lane's, and while all hold less than twice
+ * the bound, so is one record. */
 #define TL_FLOW_SEND_BYTES_MAX        (8u << 20)
 #define TL_LANE_SEND_SURE_BYTES       4096u
 #define TL_FLOW_BEST_EFFORT_BYTES_MAX (4u << 20) /* arrived and not yet taken, all lanes */
@@ -234,7 +235,8 @@ enum tl_wish tl_lane_wish(const struct tl_lane *lane);
 /* Writes what fits. */
 void tl_lane_fill(struct tl_lane *lane, struct tl_builder *b);
 
-/* What became of an item of this lane. `lost` may be wrong: a probe sends again what may have come. */
+/* What became of an item of this lane. `lost` may be wrong: a probe sends again what may have
+ * come. */
 void tl_lane_acked(struct tl_lane *lane, const struct tl_sent_item *item);
 void tl_lane_lost(struct tl_lane *lane, const struct tl_sent_item *item);
 

@@ -2,8 +2,9 @@
  * Frames that arrive on a lane.
  *
  * Credit is judged before anything is stored and taken only when it was stored, so a frame that is
- * refused for lack of memory leaves no trace and can come again. What comes after the user has closed is
- * counted like all else and thrown away at once, so that both ends agree on what the lane has used.
+ * refused for lack of memory leaves no trace and can come again. What comes after the user has
+ * closed is counted like all else and thrown away at once, so that both ends agree on what the lane
+ * has used.
  */
 #include <stdlib.h>
 

@@ -1,9 +1,9 @@
 /*
  * Frames that leave on a lane.
  *
- * What is owed goes first: RESET, CREDIT, and what was lost. New bytes follow as far as credit reaches,
- * reliable messages and ordered bytes taking turns, best effort last (it needs no credit). A message that
- * would fit into a packet of its own is not cut: it waits for one.
+ * What is owed goes first: RESET, CREDIT, and what was lost. New bytes follow as far as credit
+ * reaches, reliable messages and ordered bytes taking turns, best effort last (it needs no credit).
+ * A message that would fit into a packet of its own is not cut: it waits for one.
  */
 #include "transport/link/lane.h"
 
@@ -75,8 +75,8 @@ enum tl_wish tl_lane_wish(const struct tl_lane *lane) {
 
 /* ---- Ordered ---- */
 
-/* One STREAM frame of at most `size` bytes from `start`. Returns how many went in, 0 with is_fin unset
- * for none: no room. */
+/* One STREAM frame of at most `size` bytes from `start`. Returns how many went in, 0 with is_fin
+ * unset for none: no room. */
 static size_t write_stream(struct tl_lane *lane, struct tl_builder *b, uint64_t start,
                            uint64_t size, bool may_end, bool *out_is_fin) {
   *out_is_fin = false;
@@ -127,8 +127,8 @@ static bool send_ordered(struct tl_lane *lane, struct tl_builder *b) {
 /* Bytes of a packet that hold any frame's head; more left than that in an empty packet is sure. */
 #define HEAD_BYTES_MAX 40u
 
-/* One MSG frame of the message `m` from the byte `at` of the row. Returns how many bytes went in; 0: no
- * room here. */
+/* One MSG frame of the message `m` from the byte `at` of the row. Returns how many bytes went in;
+ * 0: no room here. */
 static size_t write_msg(struct tl_lane *lane, struct tl_builder *b, const struct tl_outbox *o,
                         const struct tl_outbox_message *m, uint64_t at, uint64_t end) {
   struct tl_frame_msg frame = {.lane = lane->number,

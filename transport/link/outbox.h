@@ -2,8 +2,8 @@
  * Messages of one lane on the sending side: a row of bytes (sendbuf.h) and where in it each message
  * ends. Messages have numbers that rise by one.
  *
- * Reliable messages stay until they are acknowledged. Best-effort ones use the same row and are, so to
- * say, acknowledged by being sent.
+ * Reliable messages stay until they are acknowledged. Best-effort ones use the same row and are, so
+ * to say, acknowledged by being sent.
  */
 #ifndef TL_LINK_OUTBOX_H
 #define TL_LINK_OUTBOX_H

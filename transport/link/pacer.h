@@ -1,11 +1,11 @@
 /*
- * Spreads packets over the round-trip time (RFC 9002, section 7.7): a bucket of bytes that fills at 5/4
- * (in slow start 2 times) of window per round trip.
+ * Spreads packets over the round-trip time (RFC 9002, section 7.7): a bucket of bytes that fills at
+ * 5/4 (in slow start 2 times) of window per round trip.
  *
- * The bucket holds what flows in 2 ms, and at least 16 packets; it is filled when it is empty, so twice as much
- * may leave at once. Timers wake no finer than a
- * millisecond, so less would slow a path down; and where the round trip is shorter than the bucket, as
- * on a LAN, nothing ever waits here.
+ * The bucket holds what flows in 2 ms, and at least 16 packets; it is filled when it is empty, so
+ * twice as much may leave at once. Timers wake no finer than a millisecond, so less would slow a
+ * path down; and where the round trip is shorter than the bucket, as on a LAN, nothing ever waits
+ * here.
  */
 #ifndef TL_LINK_PACER_H
 #define TL_LINK_PACER_H

@@ -1,6 +1,6 @@
 /*
- * The array is short and mostly changed at its end (what arrives now is mostly the newest), so a binary
- * search and a memmove beat any tree.
+ * The array is short and mostly changed at its end (what arrives now is mostly the newest), so a
+ * binary search and a memmove beat any tree.
  */
 #include "transport/link/ranges.h"
 

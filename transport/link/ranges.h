@@ -1,10 +1,10 @@
 /*
  * A set of 64-bit numbers, kept as ranges in rising order.
  *
- * The set is bounded: each holds at most `max` ranges, since who makes the holes in it is the peer or
- * the path. What to do when it is full is the user's to say, so a change that would take one range too
- * many is refused whole. The first few ranges stand in the set itself, so they never lack memory, and the
- * set must not be moved or copied.
+ * The set is bounded: each holds at most `max` ranges, since who makes the holes in it is the peer
+ * or the path. What to do when it is full is the user's to say, so a change that would take one
+ * range too many is refused whole. The first few ranges stand in the set itself, so they never lack
+ * memory, and the set must not be moved or copied.
  */
 #ifndef TL_LINK_RANGES_H
 #define TL_LINK_RANGES_H
@@ -37,8 +37,8 @@ void tl_ranges_deinit(struct tl_ranges *r);
 /* Empties the set and frees its memory. */
 void tl_ranges_clear(struct tl_ranges *r);
 
-/* Both accept start == end, which changes nothing. 0, or TL_FULL (also for lack of memory) and nothing
- * is changed. */
+/* Both accept start == end, which changes nothing. 0, or TL_FULL (also for lack of memory) and
+ * nothing is changed. */
 int tl_ranges_add(struct tl_ranges *r, uint64_t start, uint64_t end);
 int tl_ranges_subtract(struct tl_ranges *r, uint64_t start, uint64_t end);
 
@@ -49,8 +49,8 @@ void tl_ranges_cover(struct tl_ranges *r, uint64_t start, uint64_t end);
 /* Takes out everything below `limit`. Always possible. */
 void tl_ranges_drop_below(struct tl_ranges *r, uint64_t limit);
 
-/* All below `reached` is done: takes that out, and what follows on it without a hole as well. Returns up
- * to where it is done now. */
+/* All below `reached` is done: takes that out, and what follows on it without a hole as well.
+ * Returns up to where it is done now. */
 uint64_t tl_ranges_advance(struct tl_ranges *r, uint64_t reached);
 
 /* Takes out the lowest range; there must be one. */

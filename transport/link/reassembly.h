@@ -4,8 +4,8 @@
  *     read          whole       available                      span.end
  *      |--- records ---|--- part ---|   hole   |--- far ---|  hole ...
  *
- * Pieces go to their place in a span; `far` says where bytes lie beyond the first hole. Bytes that came
- * twice are recognised by their place and are not looked at: the first ones stand.
+ * Pieces go to their place in a span; `far` says where bytes lie beyond the first hole. Bytes that
+ * came twice are recognised by their place and are not looked at: the first ones stand.
  */
 #ifndef TL_LINK_REASSEMBLY_H
 #define TL_LINK_REASSEMBLY_H
@@ -36,11 +36,12 @@ static inline uint64_t tl_reassembly_high(const struct tl_reassembly *r) {
   return r->span.end;
 }
 
-/* The row ends at `final`. 0, or TULLE_E_PROTOCOL: it was said to end elsewhere, or bytes beyond came. */
+/* The row ends at `final`. 0, or TULLE_E_PROTOCOL: it was said to end elsewhere, or bytes beyond
+ * came. */
 int tl_reassembly_end(struct tl_reassembly *r, uint64_t final);
 
-/* A piece came; its credit has been judged. 0; TL_FULL: no memory or too many holes, nothing happened;
- * TULLE_E_PROTOCOL: past the end, or no records. */
+/* A piece came; its credit has been judged. 0; TL_FULL: no memory or too many holes, nothing
+ * happened; TULLE_E_PROTOCOL: past the end, or no records. */
 int tl_reassembly_push(struct tl_reassembly *r, struct tl_account *account, uint64_t offset,
                        const uint8_t *bytes, size_t size);
 
@@ -65,16 +66,17 @@ struct tl_reassembly_record {
   size_t size;
 };
 
-/* The next record, in place; the same one until tl_reassembly_release(). `is_pressed`: memory is short,
- * give a part of a record too. 0 or TL_EMPTY. */
+/* The next record, in place; the same one until tl_reassembly_release(). `is_pressed`: memory is
+ * short, give a part of a record too. 0 or TL_EMPTY. */
 int tl_reassembly_next(struct tl_reassembly *r, bool is_pressed,
                        struct tl_reassembly_record *out_record);
 
-/* The record that was given with `size` bytes has been dealt with. Returns how many bytes of the row that
- * were. */
+/* The record that was given with `size` bytes has been dealt with. Returns how many bytes of the
+ * row that were. */
 uint64_t tl_reassembly_release(struct tl_reassembly *r, struct tl_account *account, size_t size);
 
-/* Throws away what is here. Its numbers stay, but only one that was empty can be pushed to afterwards. */
+/* Throws away what is here. Its numbers stay, but only one that was empty can be pushed to
+ * afterwards. */
 void tl_reassembly_clear(struct tl_reassembly *r, struct tl_account *account);
 
 /* Frees what an empty reassembly holds. */

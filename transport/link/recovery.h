@@ -1,6 +1,6 @@
 /*
- * What became of packets sent over UDP (RFC 9002): when one counts as lost, when to probe, how much may
- * be in flight and how fast it may leave.
+ * What became of packets sent over UDP (RFC 9002): when one counts as lost, when to probe, how much
+ * may be in flight and how fast it may leave.
  *
  * The object decides; what the packets carried is its user's matter. After an acknowledgement:
  *
@@ -11,8 +11,9 @@
  *
  * Timers, all in tl_recovery_deadline():
  *   loss   a packet that was overtaken, at 9/8 of the round-trip time after it left
- *   probe  nothing acknowledged for a probe timeout (smoothed RTT + 4 variations, at least 1 ms, + the
- *          peer's delay of acknowledgements) after the last packet, doubling each time, up to 3 s
+ *   probe  nothing acknowledged for a probe timeout (smoothed RTT + 4 variations, at least 1 ms,
+ *          + the peer's delay of acknowledgements) after the last packet, doubling each time, up
+ *          to 3 s
  */
 #ifndef TL_LINK_RECOVERY_H
 #define TL_LINK_RECOVERY_H
@@ -54,12 +55,12 @@ void tl_recovery_deinit(struct tl_recovery *r);
 
 /* ---- Sending ---- */
 
-/* A packet of `bytes` may leave now. False: window full, or the pacer waits (then there is a deadline
- * for it). */
+/* A packet of `bytes` may leave now. False: window full, or the pacer waits (then there is a
+ * deadline for it). */
 bool tl_recovery_may_send(struct tl_recovery *r, uint64_t now, size_t bytes);
 
-/* The packet being built in `map` has left. The caller fills what it knows; bytes, sent_at and was_idle
- * are filled in here. */
+/* The packet being built in `map` has left. The caller fills what it knows; bytes, sent_at and
+ * was_idle are filled in here. */
 void tl_recovery_sent(struct tl_recovery *r, uint64_t now, const struct tl_sent_packet *packet,
                       size_t bytes);
 
@@ -79,8 +80,8 @@ void tl_recovery_losses_done(struct tl_recovery *r, uint64_t now);
 
 uint64_t tl_recovery_deadline(const struct tl_recovery *r);
 
-/* True if a probe is due: the user sends again what the oldest packets carried, or a PING; the window
- * does not hold them back. Losses by time are found by tl_recovery_next_lost(). */
+/* True if a probe is due: the user sends again what the oldest packets carried, or a PING; the
+ * window does not hold them back. Losses by time are found by tl_recovery_next_lost(). */
 bool tl_recovery_timeout(struct tl_recovery *r, uint64_t now);
 
 /* Lost packets that left before this are not heard of again. */

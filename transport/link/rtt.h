@@ -25,8 +25,8 @@ struct tl_rtt {
 /* `initial` 0: unknown. */
 void tl_rtt_init(struct tl_rtt *r, uint64_t initial);
 
-/* A packet was acknowledged `sample` after it was sent, of which the peer says it waited `ack_delay`
- * (already limited to what peers may wait). */
+/* A packet was acknowledged `sample` after it was sent, of which the peer says it waited
+ * `ack_delay` (already limited to what peers may wait). */
 void tl_rtt_sample(struct tl_rtt *r, uint64_t sample, uint64_t ack_delay);
 
 /* How long a packet may be overtaken before it counts as lost (9/8 of the round-trip time). */

@@ -1,6 +1,7 @@
 /*
- * When a set of ranges is full, this object sends more than needed, never less: bytes between two lost
- * ranges are sent again, and bytes acknowledged out of order that cannot be noted are sent again.
+ * When a set of ranges is full, this object sends more than needed, never less: bytes between two
+ * lost ranges are sent again, and bytes acknowledged out of order that cannot be noted are sent
+ * again.
  */
 #include "transport/link/sendbuf.h"
 

@@ -6,8 +6,9 @@
  *                        lost: to send again
  *                        done: acknowledged out of order
  *
- * The bytes of ordered records and those of reliable messages each form such a row; what a byte means is
- * the user's matter, who also decides from where on bytes are still wanted (tl_sendbuf_keep).
+ * The bytes of ordered records and those of reliable messages each form such a row; what a byte
+ * means is the user's matter, who also decides from where on bytes are still wanted
+ * (tl_sendbuf_keep).
  */
 #ifndef TL_LINK_SENDBUF_H
 #define TL_LINK_SENDBUF_H
@@ -60,14 +61,15 @@ static inline bool tl_sendbuf_next_lost(const struct tl_sendbuf *b, struct tl_ra
   return true;
 }
 
-/* [start, start + size) has been put in a packet: either the next new bytes or the lowest lost ones. */
+/* [start, start + size) has been put in a packet: either the next new bytes or the lowest lost
+ * ones. */
 void tl_sendbuf_sent(struct tl_sendbuf *b, uint64_t start, size_t size);
 
 /* The packet with [start, start + size) was acknowledged. Returns true if `acked` moved. */
 bool tl_sendbuf_acked(struct tl_sendbuf *b, uint64_t start, size_t size);
 
-/* It was lost, or may have been: what of it is not acknowledged is to be sent again. Returns how many
- * bytes that are. */
+/* It was lost, or may have been: what of it is not acknowledged is to be sent again. Returns how
+ * many bytes that are. */
 size_t tl_sendbuf_lost(struct tl_sendbuf *b, uint64_t start, size_t size);
 
 /* Bytes below `from` (at most `acked`) are not asked for again. */

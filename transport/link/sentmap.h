@@ -1,11 +1,11 @@
 /*
- * What was sent on one channel and not yet settled: packets in the order of sending, and what each of
- * them carried.
+ * What was sent on one channel and not yet settled: packets in the order of sending, and what each
+ * of them carried.
  *
- * Both are queues in arrays that double when they must: new entries at the end, settled packets leave
- * from the front. A packet is named by (epoch, counter), which rises in the order of sending, so
- * names are found by binary search; loss is judged by the place in the queue, which has no gaps where
- * numbers were skipped. Packets that ask for no acknowledgement have no entry.
+ * Both are queues in arrays that double when they must: new entries at the end, settled packets
+ * leave from the front. A packet is named by (epoch, counter), which rises in the order of sending,
+ * so names are found by binary search; loss is judged by the place in the queue, which has no gaps
+ * where numbers were skipped. Packets that ask for no acknowledgement have no entry.
  *
  * A lost packet keeps its entry for a while, so that a late acknowledgement is still understood.
  */
@@ -22,7 +22,8 @@
 /* Unsettled packets of one channel. More than 8,192 packets of 1,200 bytes are no LAN's. */
 #define TL_SENTMAP_PACKETS_MAX 8192u
 #define TL_SENTMAP_ITEMS_MAX   65536u
-/* Numbers left out on purpose that are remembered, to recognise who acknowledges what was never sent. */
+/* Numbers left out on purpose that are remembered, to recognise who acknowledges what was never
+ * sent. */
 #define TL_SENTMAP_SKIPPED_MAX 16u
 
 enum tl_sent_kind {
@@ -108,8 +109,8 @@ void tl_sentmap_abandon(struct tl_sentmap *m);
 /* Notes that this number was sent. Numbers rise. */
 void tl_sentmap_number(struct tl_sentmap *m, uint32_t epoch, uint64_t counter);
 
-/* The packet that was being built has left: an entry with all of its items. The caller fills counter,
- * sent_at, epoch, bytes, mark and the flags. */
+/* The packet that was being built has left: an entry with all of its items. The caller fills
+ * counter, sent_at, epoch, bytes, mark and the flags. */
 void tl_sentmap_commit(struct tl_sentmap *m, const struct tl_sent_packet *packet);
 
 static inline struct tl_sent_packet *tl_sentmap_packet(const struct tl_sentmap *m, uint64_t index) {

@@ -8,8 +8,9 @@
 #define CAPACITY_MIN 256u
 #define LARGE_BYTES  (128u << 10)
 
-/* An empty span of at most KEEP_BYTES keeps its memory; a larger one does while the whole flow holds
- * less than KEEP_ALL_BYTES: many large lanes that are used in turn must not hold their peaks together. */
+/* An empty span of at most KEEP_BYTES keeps its memory; a larger one does while the whole flow
+ * holds less than KEEP_ALL_BYTES: many large lanes that are used in turn must not hold their peaks
+ * together. */
 #define KEEP_BYTES     4096u
 #define KEEP_ALL_BYTES (4u << 20)
 
@@ -41,8 +42,8 @@ static int grow(struct tl_span *s, struct tl_account *account, size_t needed) {
   return 0;
 }
 
-/* Moving what is alive must be paid for by the bytes that have gone: small spans move when half of them
- * has gone, large ones (whose size counts more than their speed) at a quarter. */
+/* Moving what is alive must be paid for by the bytes that have gone: small spans move when half of
+ * them has gone, large ones (whose size counts more than their speed) at a quarter. */
 static bool is_worth_moving(const struct tl_span *s, size_t alive) {
   size_t gone_min = s->capacity < LARGE_BYTES ? s->capacity / 2 : s->capacity / 4;
   return s->capacity - alive >= gone_min;

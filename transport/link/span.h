@@ -1,10 +1,10 @@
 /*
  * A stretch of bytes addressed by 64-bit offsets, whose lower end moves up.
  *
- * Buffers of a lane are such stretches: bytes enter at the top and leave at the bottom. They lie in one
- * piece of memory, so that a record is always read and written in place; what is alive moves to the front
- * of the memory now and then, never more often than as many bytes have gone as are moved. An
- * empty span keeps its memory for the next burst unless that is much, or tl_span_trim() asks.
+ * Buffers of a lane are such stretches: bytes enter at the top and leave at the bottom. They lie in
+ * one piece of memory, so that a record is always read and written in place; what is alive moves to
+ * the front of the memory now and then, never more often than as many bytes have gone as are moved.
+ * An empty span keeps its memory for the next burst unless that is much, or tl_span_trim() asks.
  */
 #ifndef TL_LINK_SPAN_H
 #define TL_LINK_SPAN_H
@@ -30,7 +30,8 @@ struct tl_span {
 void tl_span_init(struct tl_span *s, uint64_t base);
 void tl_span_deinit(struct tl_span *s, struct tl_account *account);
 
-/* Makes all offsets up to `end` usable. Moves what was there: pointers die. 0 or TULLE_E_NO_MEMORY. */
+/* Makes all offsets up to `end` usable. Moves what was there: pointers die. 0 or
+ * TULLE_E_NO_MEMORY. */
 int tl_span_reserve_slow(struct tl_span *s, struct tl_account *account, uint64_t end);
 
 static inline int tl_span_reserve(struct tl_span *s, struct tl_account *account, uint64_t end) {

@@ -1,4 +1,5 @@
-/* Credit on both sides: never more than granted, never less than promised, larger for fast readers. */
+/* Credit on both sides: never more than granted, never less than promised, larger for fast
+ * readers. */
 #include "transport/link/credit.h"
 
 #include "core/time.h"

@@ -1,4 +1,5 @@
-/* What a flow promises its user, one promise a test, over a channel that behaves as the test says. */
+/* What a flow promises its user, one promise a test, over a channel that behaves as the test
+ * says. */
 #include <string.h>
 
 #include "tests/unit/link/flow_pair.h"

@@ -2,10 +2,11 @@
  * Two flows over a bad channel, a thousand seeds: what was promised holds whatever the weather.
  *
  * Ordered records arrive in order, each once; reliable messages once; best-effort ones at most once
- * and whole. A FIN comes after all of it; a RESET ends the lane at any moment, and what came before it
- * obeys the same rules. A third of the seeds have so little credit on the link that lanes compete for it. In the quiet that follows the storm everything arrives, both
- * flows fall silent, and what they hold goes back to what they began with. The same seed gives the same
- * packets at the same times.
+ * and whole. A FIN comes after all of it; a RESET ends the lane at any moment, and what came before
+ * it obeys the same rules. A third of the seeds have so little credit on the link that lanes
+ * compete for it. In the quiet that follows the storm everything arrives, both flows fall silent,
+ * and what they hold goes back to what they began with. The same seed gives the same packets at the
+ * same times.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
  * A member that breaks the protocol, and one that stays within it and wants too much (T-23).
  *
- * Breaches end the link with TULLE_E_PROTOCOL. Floods within the protocol stay within the account, and
- * no single packet costs more than a bounded amount of work.
+ * Breaches end the link with TULLE_E_PROTOCOL. Floods within the protocol stay within the account,
+ * and no single packet costs more than a bounded amount of work.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -388,7 +388,8 @@ static void a_peer_that_never_acknowledges_on_tcp(void **state) {
   assert_true(memory() < 8u << 20);
 }
 
-/* What is under way stays within the window that a receiver remembers, however much credit there is. */
+/* What is under way stays within the window that a receiver remembers, however much credit there
+ * is. */
 static void reliable_messages_under_way_are_counted(void **state) {
   (void)state;
   static uint8_t out[65000];
@@ -409,7 +410,8 @@ static void reliable_messages_under_way_are_counted(void **state) {
 
 /* ---- Chance ---- */
 
-/* Valid and invalid frames at random: nothing but 0, TL_FULL and TULLE_E_PROTOCOL, and bounded memory. */
+/* Valid and invalid frames at random: nothing but 0, TL_FULL and TULLE_E_PROTOCOL, and bounded
+ * memory. */
 static void frames_at_random(void **state) {
   (void)state;
   uint32_t x = 1;

@@ -1,8 +1,8 @@
 /*
  * The n-th allocation fails, for every n until none does: no crash, no leak, no broken promise.
  *
- * What a flow cannot keep it does not acknowledge, so the peer sends it again: a shortage that passes
- * costs time and nothing else.
+ * What a flow cannot keep it does not acknowledge, so the peer sends it again: a shortage that
+ * passes costs time and nothing else.
  */
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 /*
  * Two flows and a bad channel between them, on virtual time.
  *
- * Stands for two endpoints without their cryptography: numbers packets, drops replays as an endpoint
- * does, and loses, copies, delays and reorders packets by a seed. TCP packets only wait.
+ * Stands for two endpoints without their cryptography: numbers packets, drops replays as an
+ * endpoint does, and loses, copies, delays and reorders packets by a seed. TCP packets only wait.
  */
 #ifndef TL_TESTS_UNIT_LINK_FLOW_PAIR_H
 #define TL_TESTS_UNIT_LINK_FLOW_PAIR_H
@@ -68,8 +68,8 @@ void pair_deinit(struct pair *p);
 /* Both sides send what they have. */
 void pair_poll(struct pair *p);
 
-/* Goes to the next moment at which something happens, at most to `until`: delivers, fires timers, polls.
- * False: nothing before `until`, and time is `until`. */
+/* Goes to the next moment at which something happens, at most to `until`: delivers, fires timers,
+ * polls. False: nothing before `until`, and time is `until`. */
 bool pair_step(struct pair *p, uint64_t until);
 
 /* Steps until nothing more happens or the time has come. */
