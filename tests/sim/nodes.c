@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "crypto/hash.h"
 #include "node/mesh/mesh.h"
 #include "tests/sim/actor.h"
@@ -341,6 +342,7 @@ int main(int argc, char **argv) {
   static struct ledger sum;
   unsigned failed = 0;
   MUST(tl_crypto_start());
+  tl_log_set_level(TL_LOG_ERROR);
   for (uint64_t seed = first; seed < first + seeds; seed++) {
     uint64_t trace, again;
     failed += !run_seed(seed, &trace, &sum);
