@@ -51,7 +51,7 @@ on() {
 become() {
   machine=$1
   shift
-  set -- env "PATH=$bin:$bin/examples:$PATH" "TULLE_BIN=$bin/tulle" "TULLE_RUNTIME_DIR=$temp/$machine/run" "TULLE_STATE_DIR=$temp/$machine/state" "$@"
+  set -- env "PATH=$bin:$PATH" "TULLE_BIN=$bin/tulle" "TULLE_RUNTIME_DIR=$temp/$machine/run" "TULLE_STATE_DIR=$temp/$machine/state" "$@"
   if [ "$network" ]; then
     [ "$(id -u)" -eq 0 ] && exec ip netns exec "$space-$machine" "$@"
     exec sudo ip netns exec "$space-$machine" "$@"

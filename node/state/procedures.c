@@ -352,6 +352,15 @@ static const struct tl_procedure_entry *procedure_at(const struct tl_node *node,
   return i < node->remote.procedure_count ? &node->remote.procedures[i] : NULL;
 }
 
+/* What is about other nodes is not there on a node that a program started for this machine alone. */
+static int refuse_local_only(struct tl_request *q, const char *name) {
+  return tl_request_refuse(
+      q, TULLE_E_REFUSED,
+      "this node is for this machine only (a program started it), so it cannot "
+      "'%s'\nstart a real one, it takes over: tulle node",
+      name);
+}
+
 static int refuse_no_procedure(struct tl_request *q, const char *name) {
   const struct tl_procedure_entry *p;
   const char *similar = NULL;
@@ -377,5 +386,5 @@ int tl_procedure_run(struct tl_request *q, const char *name) {
                                name);
     return p->run(q);
   }
-  return refuse_no_procedure(q, name);
+  return node->config.is_local_only ? refuse_local_only(q, name) : refuse_no_procedure(q, name);
 }
