@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 fields='case:text path:text placement:text mode:text payload_bytes:int in_flight:int p50_ns:int p99_ns:int p999_ns:int
-        per_second:int limit:text ratio:number'
+        per_second:number limit:text ratio:number'
 
 # Children of the benchmark: it starts echo programs and the far sides of its limits.
 left() { pgrep -f "tulle.bench-$1" > /dev/null; }

@@ -66,7 +66,7 @@ expect 0 tulle call --json textstat.count "@$temp/random"
 says '"bytes":3000000\}'
 
 expect 0 tulle bench rpc --to beta --duration 25ms --json --timeout 10s
-shape case:text path:text placement:text mode:text in_flight:int 'ratio:number|null'
+shape case:text path:text placement:text mode:text payload_bytes:int in_flight:int p50_ns:int p99_ns:int p999_ns:int per_second:number limit:text ratio:number
 says '"case":"remote-udp","path":"udp","placement":"free".*"limit":"app, ring, process, sealed UDP.*"limit_p50_ns":[1-9]'
 says '"case":"remote-udp-64-in-flight","path":"udp".*"limit_per_second":[1-9]'
 says '"case":"remote-tcp","path":"tcp"'

@@ -5,7 +5,7 @@
 #include "tools/human.h"
 #include "tools/json.h"
 
-#define ROW_FORMAT "%-22s %-6s %-5s %-8s %12s %9s %9s %9s %9s %6s\n"
+#define ROW_FORMAT "%-24s %-6s %-5s %-8s %12s %9s %9s %9s %9s %6s\n"
 
 void tl_report_begin(const struct tl_command *c) {
   if (c->json) return;
@@ -65,43 +65,43 @@ void tl_report_row(const struct tl_command *c, const struct tl_bench_row *row) {
     row_text(row);
 }
 
-static void idle_json(const char *name, const char *path, double wakes, double bytes,
-                      double limit) {
-  static const char *const nothing[] = {"p50_ns", "p99_ns", "p999_ns", "per_second"};
+static double idle_ratio(const struct tl_bench_idle *i) {
+  return i->limit_bytes > 0 ? i->touched_bytes / i->limit_bytes
+                            : i->per_second / i->limit_per_second;
+}
+
+static void idle_json(const struct tl_bench_idle *i) {
+  static const char *const zeros[] = {"payload_bytes", "in_flight", "p50_ns", "p99_ns", "p999_ns"};
   struct tl_json j = tl_json_on(stdout);
   tl_json_object(&j);
-  tl_json_put_text(&j, "case", name);
-  tl_json_put_text(&j, "path", path);
+  tl_json_put_text(&j, "case", i->name);
+  tl_json_put_text(&j, "path", i->path);
   tl_json_put_text(&j, "placement", "free");
   tl_json_put_text(&j, "mode", "default");
-  tl_json_put_uint(&j, "payload_bytes", 0);
-  tl_json_put_uint(&j, "in_flight", 0);
-  for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
-    tl_json_put_text(&j, nothing[i], NULL);
-  tl_json_put_text(&j, "limit", limit > 0 ? "touched memory" : NULL);
-  tl_json_put_text(&j, "limit_p50_ns", NULL);
+  for (size_t k = 0; k < sizeof zeros / sizeof *zeros; k++) tl_json_put_uint(&j, zeros[k], 0);
+  tl_json_key(&j, "per_second");
+  tl_json_number(&j, i->per_second, 3);
+  tl_json_put_text(&j, "limit", i->limit);
+  tl_json_key(&j, "limit_per_second");
+  tl_json_number(&j, i->limit_per_second, 3);
   tl_json_key(&j, "ratio");
-  tl_json_number(&j, limit > 0 ? bytes / limit : (double)0, 3);
-  tl_json_key(&j, "wakes_per_second");
-  tl_json_number(&j, wakes, 3);
+  tl_json_number(&j, idle_ratio(i), 3);
   tl_json_key(&j, "touched_bytes");
-  tl_json_number(&j, bytes, 0);
+  tl_json_number(&j, i->touched_bytes, 0);
   tl_json_end(&j);
   tl_json_finish(&j);
 }
 
-void tl_report_idle(const struct tl_command *c, const char *name, const char *path, double wakes,
-                    double bytes, double limit) {
-  char size[TL_HUMAN_SIZE], most[TL_HUMAN_SIZE];
+void tl_report_idle(const struct tl_command *c, const struct tl_bench_idle *i) {
+  char size[TL_HUMAN_SIZE], rate[48];
   if (c->json) {
-    idle_json(name, path, wakes, bytes, limit);
+    idle_json(i);
     return;
   }
-  printf("%-22s %-6s %-5s %-8s %.2f wakes/s", name, "free", path, "default", wakes);
-  if (limit > 0)
-    printf(", %s touched (at most %s)", tl_human_bytes((uint64_t)bytes, size),
-           tl_human_bytes((uint64_t)limit, most));
-  printf("\n");
+  snprintf(rate, sizeof rate, "%.2f %s/s", i->per_second, i->what);
+  printf("%-24s %-6s %-5s %-8s %12s", i->name, "free", i->path, "default", rate);
+  if (i->limit_bytes > 0) printf(", %s touched", tl_human_bytes((uint64_t)i->touched_bytes, size));
+  printf("  (ratio %.2f)\n  limit: %s\n", idle_ratio(i), i->limit);
   fflush(stdout);
 }
 

@@ -29,9 +29,20 @@ struct tl_bench_row {
 void tl_report_begin(const struct tl_command *c);
 void tl_report_row(const struct tl_command *c, const struct tl_bench_row *row);
 
-/* An idle thing: how often it wakes anybody, what memory it has touched. `limit_bytes` 0: not measured. */
-void tl_report_idle(const struct tl_command *c, const char *name, const char *path,
-                    double wakes_per_second, double bytes, double limit_bytes);
+/* Something idle: what it does a second although nobody asks (`what`: "wakes", "packets"), the memory that it has touched (0:
+ * not measured), and what one or the other is held to. */
+struct tl_bench_idle {
+  const char *name;
+  const char *path;
+  const char *what;
+  double per_second;
+  double touched_bytes;
+  const char *limit; /* in words */
+  double limit_per_second;
+  double limit_bytes; /* 0: the limit is the rate */
+};
+
+void tl_report_idle(const struct tl_command *c, const struct tl_bench_idle *idle);
 
 /* A line for people under the table: nothing with --json or --quiet. */
 void tl_report_note(const struct tl_command *c, const char *format, ...)

@@ -274,10 +274,15 @@ static int run_idle(struct bench *b) {
       count++;
     double more_wakes = wakes_while_idle(&s) - wakes;
     uint64_t more_bytes = usage_of_all(&s).shared_bytes - bytes;
-    if (count)
-      tl_report_idle(b->command, "idle-channel", "ring",
-                     more_wakes < 0 ? 0 : more_wakes / (double)count,
-                     (double)more_bytes / (double)count, IDLE_BYTES_MAX);
+    struct tl_bench_idle idle = {.name = "idle-channel",
+                                 .path = "ring",
+                                 .what = "wakes",
+                                 .per_second =
+                                     more_wakes < 0 ? 0 : more_wakes / (double)(count + !count),
+                                 .touched_bytes = (double)more_bytes / (double)(count + !count),
+                                 .limit = "no wakes, 16 KiB of touched memory",
+                                 .limit_bytes = IDLE_BYTES_MAX};
+    if (count) tl_report_idle(b->command, &idle);
     while (count) tulle_channel_close(channels[--count]);
   }
   tl_bench_close(&s);
@@ -309,8 +314,13 @@ static void run_idle_link(struct bench *b, struct tl_bench_session *s) {
   uint64_t before = packets_of(s, b->to);
   nanosleep(&(struct timespec){IDLE_NS / TL_S, IDLE_NS % TL_S}, NULL);
   uint64_t sent = packets_of(s, b->to) - before;
-  tl_report_idle(b->command, "idle-link", tulle_channel_path(s->echo),
-                 (double)sent * 1e9 / (double)IDLE_NS, 0, 0);
+  struct tl_bench_idle idle = {.name = "idle-link",
+                               .path = tulle_channel_path(s->echo),
+                               .what = "packets",
+                               .per_second = (double)sent * 1e9 / (double)IDLE_NS,
+                               .limit = "one keep-alive sent each half second",
+                               .limit_per_second = 2};
+  tl_report_idle(b->command, &idle);
 }
 
 static void find_chain(struct bench *b, struct tl_bench_session *s,
