@@ -273,6 +273,7 @@ static int utf8_follows(unsigned char c, uint32_t *out_bits, uint32_t *out_least
 
 bool tl_utf8_is_valid(const void *text, size_t size) {
   const unsigned char *p = text;
+  if (!size) return true; /* of nothing the address may be NULL */
   const unsigned char *end = p + size;
   while (p < end) {
     uint32_t bits, least;

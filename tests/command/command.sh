@@ -5,7 +5,7 @@
 # --- no node ---------------------------------------------------------------------------------------------------------
 
 export TULLE_RUNTIME_DIR="$temp/none" TULLE_STATE_DIR="$temp/none"
-for verb in ls "ls nodes" "find a" members links invite "fabric create f" "call a.b"; do
+for verb in ls "bench rpc" "ls nodes" "find a" members links invite "fabric create f" "call a.b"; do
   expect 3 tulle $verb
   silent
   complains '^error: no node runs here'
@@ -166,6 +166,26 @@ grep -q secret "$err" && fail "the token was repeated"
 complains 'standard input'
 expect 2 tulle join
 complains 'there is no token'
+
+# each way in which a call can end badly has its exit code
+start trouble "$build/tests/command_trouble"
+expect 0 tulle wait trouble
+expect 1 tulle call trouble.fail
+complains '^error: trouble.fail returned error 7$'
+complains '^  out of paper\?\[2J$'
+complains '^  load some$'
+expect 1 tulle call trouble.fail --json
+silent
+complains '"name":"REMOTE".*"exit":1'
+expect 0 tulle call trouble.garble --json
+says '^\{"a":\{"\$b64":"//4="\},"b":"\\u001b\[m"\}$'
+expect 5 tulle call trouble.hang --timeout 100ms
+complains 'no answer within 100 ms'
+expect 4 tulle call trouble.fial
+complains "did you mean 'fail'"
+expect 10 tulle call trouble.die
+complains 'may have run'
+expect 4 tulle call trouble.fail
 
 # a service that does not answer: a deadline, and an interrupt
 kill -STOP "$textstat_pid"

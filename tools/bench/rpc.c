@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "tools/ask.h"
 #include "tools/bench/idle.h"
 #include "tools/bench/limit.h"
 #include "tools/bench/report.h"
@@ -355,12 +356,18 @@ static int run_remote(struct bench *b) {
   return r;
 }
 
-/* Before anything is measured: whether there is such a node, and whether it can take part. */
+/* Before anything is measured: whether there is a node here, and the other one, and whether it can take part. */
 static int look_for_node(struct bench *b) {
-  struct tl_bench_session s;
+  struct tl_bench_session s = {0};
   struct tl_chain_place place;
-  int r = tl_bench_open_remote(b->command, b->to, &s, &place);
-  tl_bench_close(&s);
+  struct tl_ask ask;
+  if (b->to) {
+    int r = tl_bench_open_remote(b->command, b->to, &s, &place);
+    tl_bench_close(&s);
+    return r;
+  }
+  int r = tl_ask_open_or_start(b->command, &ask);
+  tl_ask_close(&ask);
   return r;
 }
 
@@ -403,7 +410,7 @@ static int run_all(struct bench *b) {
   if (r)
     return tl_command_fail(b->command, r, NULL, NULL, "cannot start the limits: %s",
                            tulle_error_text(r));
-  if (b->to) r = look_for_node(b);
+  r = look_for_node(b);
   if (r) return r;
   tl_report_note(b->command, "echo of %d bytes; each case and its limit in %d turns, %d ms in all",
                  TL_BENCH_PAYLOAD_BYTES, TURNS, (int)(b->turn_ns * TURNS / TL_MS));
