@@ -260,20 +260,32 @@ static bool is_growth_size(uint64_t bytes) {
   return bytes <= TL_RING_BYTES_MAX && tl_segment_is_size((uint32_t)bytes);
 }
 
+/* Asks the program to map its new area, or tells it that there is none. */
+static void growth_begin(struct tl_seat *s, uint32_t bytes) {
+  s->growth = TL_GROWTH_NONE;
+  int r = tl_end_charge_growth(s->end, bytes);
+  if (r == 0) r = offer_make(s, &s->data, true, bytes);
+  if (r < 0) {
+    grown_send(s, NULL, false);
+    return;
+  }
+  s->growth = TL_GROWTH_MAPPING;
+  offer_send(&s->data);
+}
+
 int tl_seat_grow(struct tl_port *port, uint32_t channel, uint64_t bytes) {
   struct tl_end *end = tl_program_end(port->program, channel);
   if (!end || end->state == TL_END_CLOSED) return 0; /* it crossed our `closed` */
   struct tl_seat *s = end->seat;
   if (end->state != TL_END_OPEN || s->growth != TL_GROWTH_NONE || !is_growth_size(bytes))
     return TULLE_E_PROTOCOL;
-  int r = tl_end_charge_growth(end, bytes);
-  if (r == 0) r = offer_make(s, &s->data, true, (uint32_t)bytes);
-  if (r < 0) {
-    grown_send(s, NULL, false);
+  if (!s->next_area.data) {
+    growth_begin(s, (uint32_t)bytes);
     return 0;
   }
-  s->growth = TL_GROWTH_MAPPING;
-  offer_send(&s->data);
+  /* Its SWITCH to the area before this one may still stand in the ring, so that area has to stay. */
+  s->growth = TL_GROWTH_WAITING;
+  s->growth_bytes = (uint32_t)bytes;
   return 0;
 }
 
@@ -285,7 +297,6 @@ static int growth_mapped(struct tl_seat *s) {
     grown_send(s->other, &s->data, true);
     return 0;
   }
-  tl_segment_unmap(&s->next_area); /* granted before and never switched to */
   int r = tl_segment_map(s->data.fd, TL_SEGMENT_DATA, TL_SEGMENT_READER, s->data.data_bytes,
                          &s->next_area);
   if (r < 0) return r;
@@ -418,8 +429,10 @@ static int follow_switch(struct tl_seat *s) {
   struct tl_switch_body asked = tl_channel_switch_asked(s->channel);
   if (!s->next_area.data || asked.number != s->next_area_number) return TULLE_E_PROTOCOL;
   int r = tl_channel_attach(s->channel, &s->next_area, asked.number);
-  if (r == 0) s->next_area = (struct tl_segment){0};
-  return r < 0 ? TULLE_E_PROTOCOL : 0;
+  if (r < 0) return TULLE_E_PROTOCOL;
+  s->next_area = (struct tl_segment){0};
+  if (s->growth == TL_GROWTH_WAITING) growth_begin(s, s->growth_bytes);
+  return 0;
 }
 
 /* 0 and the next piece; otherwise as tl_channel_peek(). */

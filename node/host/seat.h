@@ -24,7 +24,7 @@ struct tl_segment_offer {
 };
 
 /* How far a program's wish for a larger data area has come. */
-enum tl_growth { TL_GROWTH_NONE, TL_GROWTH_MAPPING, TL_GROWTH_ATTACHING };
+enum tl_growth { TL_GROWTH_NONE, TL_GROWTH_WAITING, TL_GROWTH_MAPPING, TL_GROWTH_ATTACHING };
 
 struct tl_seat {
   struct tl_port *port;
@@ -33,8 +33,9 @@ struct tl_seat {
   struct tl_segment_offer own;
   struct tl_segment_offer data; /* while it grows */
   enum tl_growth growth;
-  bool is_mapped; /* `own` is */
-  int bell_fd;    /* eventfd that wakes this party, until handed over; -1 */
+  uint32_t growth_bytes; /* asked for, while it waits */
+  bool is_mapped;        /* `own` is */
+  int bell_fd;           /* eventfd that wakes this party, until handed over; -1 */
 
   /* Where the other party is the node. */
   struct tl_channel *channel; /* NULL until open */

@@ -271,11 +271,13 @@ static void the_node_grows_towards_a_program(void **state) {
 struct far {
   size_t pieces, bytes, closes;
   uint16_t flags;
+  bool is_full; /* takes nothing */
 };
 
 static int far_piece(struct tl_end *end, uint64_t now, const struct tl_piece *piece) {
   struct far *far = end->far_context;
   (void)now;
+  if (far->is_full) return TL_FULL;
   far->pieces++;
   far->bytes += piece->size;
   far->flags |= piece->flags;
@@ -304,6 +306,42 @@ static struct tl_channel *admit(struct fixture *f, struct program *p, struct far
   steps(p, NULL);
   assert_int_equal((*out_end)->state, TL_END_OPEN);
   return &program_conversation(p, 1)->channel;
+}
+
+/* The program goes on in the area that it was granted last. */
+static void move(struct program *p, struct tl_channel *c) {
+  assert_int_equal(p->last.type, TL_CONTROL_GROWN);
+  struct own_segment *area = granted(p, p->last.segment);
+  assert_non_null(area);
+  assert_int_equal(tl_channel_switch(c, &area->map, p->last.segment), 0);
+  *area = (struct own_segment){0};
+  p->last = (struct tl_control){0};
+}
+
+/* The program is in its second area, and asks for a third, before the node has left the first. */
+static void a_far_end_that_is_behind_follows_through_every_area(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  struct far far = {.is_full = true};
+  struct tl_end *end;
+  struct tl_channel *c = admit(f, &p, &far, &end);
+  say(c, "first");
+  grow(&p, 1, 1 << 16), steps(&p, NULL);
+  move(&p, c);
+  say(c, "second");
+  grow(&p, 1, 1 << 17), steps(&p, NULL);
+  assert_int_not_equal(p.last.type, TL_CONTROL_GROWN); /* not yet */
+  assert_int_equal(far.pieces, 0);
+  far.is_full = false;
+  tl_end_resume(end), steps(&p, NULL);
+  assert_int_equal(far.pieces, 2);
+  move(&p, c);
+  say(c, "third"), steps(&p, NULL);
+  assert_int_equal(far.pieces, 3);
+  assert_int_equal(far.bytes, 5 + 6 + 5);
+  assert_int_equal(end->state, TL_END_OPEN);
+  program_detach(&p), pump(f);
+  assert_int_equal(far.closes, 1);
 }
 
 static void a_far_end_follows_its_program_both_ways(void **state) {
@@ -502,6 +540,20 @@ static void two_growths_at_once(void **state) {
   attach(f, &p, "p");
   p.keeps_silent = true;
   grow(&p, 0, 1 << 16), grow(&p, 0, 1 << 17);
+  expect_cut(f, &p);
+}
+
+static void asking_to_grow_again_while_the_node_is_behind(void **state) {
+  struct fixture *f = *state;
+  static struct program p;
+  struct far far = {.is_full = true};
+  struct tl_end *end;
+  struct tl_channel *c = admit(f, &p, &far, &end);
+  say(c, "first");
+  grow(&p, 1, 1 << 16), steps(&p, NULL);
+  move(&p, c);
+  say(c, "second");
+  grow(&p, 1, 1 << 17), grow(&p, 1, 1 << 17);
   expect_cut(f, &p);
 }
 
@@ -738,6 +790,7 @@ int main(void) {
       TEST(channel_0_grows_as_well),
       TEST(the_node_grows_towards_a_program),
       TEST(a_far_end_follows_its_program_both_ways),
+      TEST(a_far_end_that_is_behind_follows_through_every_area),
       TEST(a_far_end_takes_what_is_written_in_turns),
       TEST(a_far_side_writes_as_there_is_room),
       TEST(growth_without_room_is_refused),
@@ -745,6 +798,7 @@ int main(void) {
       TEST(messages_out_of_place),
       TEST(what_crossed_is_passed_over),
       TEST(two_growths_at_once),
+      TEST(asking_to_grow_again_while_the_node_is_behind),
       TEST(versions_without_overlap),
       TEST(a_program_beyond_its_account),
       TEST(a_real_node_is_not_taken_over),
