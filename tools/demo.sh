@@ -54,7 +54,8 @@ become() {
   set -- env "PATH=$bin:$PATH" "TULLE_BIN=$bin/tulle" "TULLE_RUNTIME_DIR=$temp/$machine/run" "TULLE_STATE_DIR=$temp/$machine/state" "$@"
   if [ "$network" ]; then
     [ "$(id -u)" -eq 0 ] && exec ip netns exec "$space-$machine" "$@"
-    exec sudo ip netns exec "$space-$machine" "$@"
+    # Only entering the namespace needs root: what runs there is this user's.
+    exec sudo ip netns exec "$space-$machine" sudo -u "$(id -un)" "$@"
   fi
   exec "$@"
 }
