@@ -433,6 +433,7 @@ int tl_verb_bench_rpc(struct tl_command *c) {
   if (!b.turn_ns)
     return tl_command_fail(c, TULLE_E_INVALID, "5 ns or more", NULL, "--duration is too short");
   signal(SIGINT, interrupted);
+  signal(SIGTERM, interrupted);
   int r = run_all(&b);
   tl_placement_restore();
   tl_chain_close(b.chain);

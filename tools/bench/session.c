@@ -153,7 +153,8 @@ int tl_bench_carrier(struct tl_bench_session *s, const char *to, const char *car
   if (!strcmp(carrier, "auto")) return 0;
   uint64_t deadline = tl_time_now() + LINK_NS;
   while (strcmp(tulle_channel_path(s->echo), carrier)) {
-    if (tl_time_now() > deadline || tl_bench_interrupted)
+    if (tl_bench_interrupted) return TL_EXIT_INTERRUPTED;
+    if (tl_time_now() > deadline)
       return tl_command_fail(s->command, TULLE_E_UNREACHABLE, NULL, NULL,
                              "the link does not come to use %s", carrier);
     nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
