@@ -82,16 +82,15 @@ enum tl_wait_end {
 /* ---- how to wait ---- */
 
 enum tl_parking_mode {
-  TL_PARKING_DEFAULT, /* spin while it pays, then sleep */
+  TL_PARKING_DEFAULT, /* spin, or hand the processor over, while that pays; then sleep */
   TL_PARKING_SPIN,    /* never sleep */
-  TL_PARKING_SLEEP,   /* never spin */
+  TL_PARKING_SLEEP,   /* never spin: hand over, or sleep */
 };
 
 /*
- * The policy of a channel. By default a waiter spins up to 50 us, but only while the other party
- * was last seen on another processor and spinning has paid lately: a wait pays that ended within
- * the spin time, whether the waiter spun or slept. (A sleep and a wake across processors cost 50 to
- * 70 us, on one processor 2.5.)
+ * The policy of a channel. By default a waiter spins up to 50 us, but only while the other party was
+ * last seen on another processor. Where it was last seen on this one, the waiter hands the processor
+ * over to it (sched_yield). Both only while it has paid lately; then it sleeps.
  */
 struct tl_parking {
   enum tl_parking_mode mode;
@@ -118,8 +117,10 @@ struct tl_parker {
   const struct tl_parker *sibling; /* the other direction, which shares the descriptor */
   uint64_t generation;             /* multiple of TL_PARKED_GENERATION */
   int fd;                          /* the eventfd that the peer writes */
-  uint8_t credit;                  /* how well spinning has paid, see park.c */
-  uint8_t skipped;                 /* waits without a spin since the last one with */
+  uint8_t credit;                  /* how well trying before a sleep has paid, see park.c */
+  uint8_t skipped;                 /* waits since the last try */
+  uint16_t yield_rest;             /* waits still to come without yielding */
+  uint16_t yield_pause;            /* how many there were when yielding last went wrong */
   bool was_long;                   /* the last wait was */
   uint32_t heard;                  /* the bell, when the parked word was last set */
   uint32_t late_count;             /* sleeps that the clock ended, ready but not rung for */

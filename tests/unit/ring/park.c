@@ -19,7 +19,7 @@
 
 #include "tests/unit/ring/ring_test.h"
 
-#define ROUNDS 500000
+#define ROUNDS 300000
 
 /* Other threads than the test's own must not use cmocka. */
 #define must(x)                                                                                    \
