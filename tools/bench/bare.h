@@ -2,9 +2,9 @@
  * The least that two processes need to talk through shared memory: what the limits are made of.
  *
  * Not tulle's ring: no checks, no distrust, nothing that a second version would need. What tulle adds to this is
- * the cost that the benchmark shows. Each direction is a `struct bare_ring`: records of a length and bytes, a head that the
- * writer moves, and for those who sleep a parked word and a bell. Nobody has more in flight than the ring holds,
- * so there is no position of the reader's either. Records are never empty.
+ * the cost that the benchmark shows. Each direction is a `struct bare_ring`: records of a length and bytes, copied in and
+ * out; a head that the writer moves, a tail that the reader moves and the writer looks at only when it knows of no
+ * room; and for those who sleep a parked word and a bell. Records are never empty.
  */
 #ifndef TL_TOOLS_BENCH_BARE_H
 #define TL_TOOLS_BENCH_BARE_H
@@ -20,13 +20,15 @@
 
 #include "core/time.h"
 
-#define BARE_LINE       128
-#define BARE_RING_BYTES 65536u
-#define BARE_HEAD_BYTES 16
-#define BARE_SPIN_NS    (50 * TL_US)
+#define BARE_LINE             128
+#define BARE_RING_BYTES       65536u
+#define BARE_HEAD_BYTES       16
+#define BARE_RECORD_BYTES_MAX 64
+#define BARE_SPIN_NS          (50 * TL_US)
 
 struct bare_ring {
   uint64_t head __attribute__((aligned(BARE_LINE)));
+  uint64_t tail __attribute__((aligned(BARE_LINE)));
   uint32_t parked __attribute__((aligned(BARE_LINE)));
   uint32_t bell __attribute__((aligned(BARE_LINE)));
   uint32_t writer_cpu; /* where the writer ran last */
@@ -56,20 +58,29 @@ static inline void bare_wake(uint32_t *word) {
   bare_futex(word, FUTEX_WAKE, 1, NULL);
 }
 
-/* One side's view of one ring: its own position, which it alone moves. */
+/* One side's view of one ring: its own position, which it alone moves, and (writer) the other's as last seen. */
 struct bare_end {
   struct bare_ring *ring;
   uint64_t at;
+  uint64_t tail;
 };
+
+/* Makes room, spinning while there is none. */
+static inline void bare_reserve(struct bare_end *w, uint32_t step) {
+  while (w->at + step - w->tail > BARE_RING_BYTES)
+    w->tail = __atomic_load_n(&w->ring->tail, __ATOMIC_ACQUIRE);
+}
 
 static inline void bare_write(struct bare_end *w, const void *data, uint32_t size) {
   uint32_t step = (BARE_HEAD_BYTES + size + 7) & ~7u;
   uint64_t offset = w->at % BARE_RING_BYTES;
   if (offset + step > BARE_RING_BYTES) { /* the rest is left out: length 0 says so */
+    bare_reserve(w, sizeof size);
     memset(w->ring->data + offset, 0, sizeof size);
     w->at += BARE_RING_BYTES - offset;
     offset = 0;
   }
+  bare_reserve(w, step);
   memcpy(w->ring->data + offset, &size, sizeof size);
   memcpy(w->ring->data + offset + BARE_HEAD_BYTES, data, size);
   w->at += step;
@@ -93,8 +104,8 @@ static inline bool bare_has(const struct bare_end *r) {
   return __atomic_load_n(&r->ring->head, __ATOMIC_ACQUIRE) != r->at;
 }
 
-/* The next record in place, of which bare_has() says that it is there. */
-static inline const uint8_t *bare_read(struct bare_end *r, uint32_t *out_size) {
+/* Copies the next record, of which bare_has() says that it is there, and gives its room back. Returns its size. */
+static inline uint32_t bare_read(struct bare_end *r, uint8_t out[BARE_RECORD_BYTES_MAX]) {
   uint64_t offset = r->at % BARE_RING_BYTES;
   uint32_t size = 0;
   memcpy(&size, r->ring->data + offset, sizeof size);
@@ -103,9 +114,10 @@ static inline const uint8_t *bare_read(struct bare_end *r, uint32_t *out_size) {
     offset = 0;
     memcpy(&size, r->ring->data, sizeof size);
   }
+  memcpy(out, r->ring->data + offset + BARE_HEAD_BYTES, size);
   r->at += (BARE_HEAD_BYTES + size + 7) & ~7u;
-  *out_size = size;
-  return r->ring->data + offset + BARE_HEAD_BYTES;
+  __atomic_store_n(&r->ring->tail, r->at, __ATOMIC_RELEASE);
+  return size;
 }
 
 /* Sleeps until there is a record, or for 100 ms. */

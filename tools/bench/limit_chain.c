@@ -72,8 +72,8 @@ static size_t gather(struct relay *r, uint8_t packet[PACKET_BYTES]) {
   struct tl_writer w = tl_writer_on(packet + COUNTER_BYTES, PLAIN_BYTES);
   while (bare_has(&r->from_app)) {
     if (tl_writer_left(&w) < 2 + TL_BENCH_PAYLOAD_BYTES) break;
-    uint32_t size;
-    const uint8_t *data = bare_read(&r->from_app, &size);
+    uint8_t data[BARE_RECORD_BYTES_MAX];
+    uint32_t size = bare_read(&r->from_app, data);
     tl_write_u16(&w, (uint16_t)size);
     tl_write_bytes(&w, data, size);
   }
@@ -318,7 +318,7 @@ struct tl_chain_far {
 
 static void far_app_work(void *context, int job, const uint32_t *stop) {
   struct relay *r = context;
-  struct bare_end from = {&r->shared->in, 0}, to = {&r->shared->out, 0};
+  struct bare_end from = {.ring = &r->shared->in}, to = {.ring = &r->shared->out};
   (void)job;
   while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
     if (!bare_has(&from)) {
@@ -326,8 +326,8 @@ static void far_app_work(void *context, int job, const uint32_t *stop) {
       continue;
     }
     while (bare_has(&from)) {
-      uint32_t size;
-      const uint8_t *data = bare_read(&from, &size);
+      uint8_t data[BARE_RECORD_BYTES_MAX];
+      uint32_t size = bare_read(&from, data);
       bare_write(&to, data, size);
     }
     kick_relay(&to, r->kick);
@@ -460,8 +460,8 @@ static bool trip(struct tl_chain *c, struct tl_flight *f, struct tl_turn *t, uin
   if (!wait_for_record(c)) return false;
   now = tl_time_now();
   while (bare_has(&c->from)) {
-    uint32_t size;
-    bare_read(&c->from, &size);
+    uint8_t data[BARE_RECORD_BYTES_MAX];
+    bare_read(&c->from, data);
     if (f->back < f->sent) tl_flight_back(f, t, now);
   }
   return true;

@@ -73,6 +73,7 @@ static void echo_futex(struct shared *s, const uint32_t *stop) {
 
 static void echo_rings(struct bare_end *from, struct bare_end *to, bool sleeps,
                        const uint32_t *stop) {
+  uint8_t data[BARE_RECORD_BYTES_MAX];
   while (!is_set(stop)) {
     if (!bare_has(from)) {
       if (sleeps)
@@ -82,8 +83,7 @@ static void echo_rings(struct bare_end *from, struct bare_end *to, bool sleeps,
       continue;
     }
     while (bare_has(from)) {
-      uint32_t size;
-      const uint8_t *data = bare_read(from, &size);
+      uint32_t size = bare_read(from, data);
       bare_write(to, data, size);
     }
     if (sleeps)
@@ -95,7 +95,8 @@ static void echo_rings(struct bare_end *from, struct bare_end *to, bool sleeps,
 
 static void work(void *context, int job, const uint32_t *stop) {
   struct shared *s = context;
-  struct bare_end from = {&s->there, s->there_at}, to = {&s->back, s->back_at};
+  struct bare_end from = {.ring = &s->there, .at = s->there_at},
+                  to = {.ring = &s->back, .at = s->back_at, .tail = s->back_at};
   switch (job) {
   case TL_LIMIT_LINES:
     echo_lines(s, stop);
@@ -171,14 +172,14 @@ static bool wait_for_record(struct tl_limit_local *l, bool sleeps) {
 
 static bool trip_rings(struct tl_limit_local *l, bool sleeps) {
   static const uint8_t payload[TL_BENCH_PAYLOAD_BYTES] = {1};
-  uint32_t size;
+  uint8_t back[BARE_RECORD_BYTES_MAX];
   bare_write(&l->to, payload, sizeof payload);
   if (sleeps)
     bare_publish_and_wake(&l->to);
   else
     bare_publish(&l->to);
   if (!wait_for_record(l, sleeps)) return false;
-  bare_read(&l->from, &size);
+  bare_read(&l->from, back);
   return true;
 }
 
@@ -229,8 +230,8 @@ static int measure_flight(struct tl_limit_local *l, struct tl_turn *t) {
     if (!wait_for_record(l, false)) return TULLE_E_IO;
     now = tl_time_now();
     while (bare_has(&l->from)) {
-      uint32_t size;
-      bare_read(&l->from, &size);
+      uint8_t back[BARE_RECORD_BYTES_MAX];
+      bare_read(&l->from, back);
       tl_flight_back(&f, t, now);
     }
   }

@@ -1,8 +1,9 @@
 /*
  * `tulle bench rpc`: the cases, each in turns with its limit.
  *
- * A figure is the median of five turns; the percentiles beyond the median are of all turns together. The limits' far sides are
- * forked first, before this program attaches to anything.
+ * Times are medians and percentiles of all turns together, rates the median of the turns' rates. So a turn in which something
+ * else took the processor, which is one with few round trips, counts for little. The limits' far sides are forked first,
+ * before this program attaches to anything.
  */
 #include <errno.h>
 #include <signal.h>
@@ -72,7 +73,6 @@ struct bench {
 /* What one side of a case yields. */
 struct figures {
   struct tl_histogram *all;
-  double p50[TURNS];
   double rate[TURNS];
   size_t turns;
 };
@@ -96,7 +96,6 @@ static double median(const double *values, size_t count) {
 
 static void figures_add(struct figures *f, const struct tl_turn *t) {
   if (!t->trips || f->turns == TURNS) return;
-  f->p50[f->turns] = (double)tl_histogram_at(t->histogram, 0.5);
   f->rate[f->turns++] = (double)t->trips * 1e9 / (double)t->elapsed_ns;
   tl_histogram_merge(f->all, t->histogram);
 }
@@ -158,14 +157,15 @@ static void report(struct bench *b, const struct bench_case *k, const char *path
                              .mode = k->mode,
                              .payload_bytes = TL_BENCH_PAYLOAD_BYTES,
                              .in_flight = k->in_flight,
-                             .p50_ns = (uint64_t)median(calls->p50, calls->turns),
+                             .p50_ns = tl_histogram_at(calls->all, 0.5),
                              .p99_ns = tl_histogram_at(calls->all, 0.99),
                              .p999_ns = tl_histogram_at(calls->all, 0.999),
                              .per_second = median(calls->rate, calls->turns),
                              .is_rate = is_rate};
   if (limit->turns) {
     row.limit = tl_limit_name(k->limit);
-    row.limit_value = median(is_rate ? limit->rate : limit->p50, limit->turns);
+    row.limit_value =
+        is_rate ? median(limit->rate, limit->turns) : (double)tl_histogram_at(limit->all, 0.5);
     row.ratio = (is_rate ? row.per_second : (double)row.p50_ns) / row.limit_value;
   }
   tl_report_row(b->command, &row);
