@@ -1,6 +1,7 @@
 #include "node/loop.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ struct tl_loop {
   struct tl_node *node;
   struct tl_host *host;
   struct tl_network *network; /* NULL: this machine only */
+  uint64_t wall_at;           /* when to look at the wall's clock again */
 };
 
 /* Texts for people name local times of the day. */
@@ -25,6 +27,11 @@ static int64_t wall_offset(uint64_t now) {
   time_t seconds = (time_t)(tl_time_of(CLOCK_REALTIME) / TL_S);
   localtime_r(&seconds, &local);
   return ((int64_t)seconds + local.tm_gmtoff) * (int64_t)TL_S - (int64_t)now;
+}
+
+static void note_wall(struct tl_loop *l, uint64_t now) {
+  l->node->wall_offset = wall_offset(now);
+  l->wall_at = now + TL_S;
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -47,9 +54,11 @@ static void programs_flush(struct tl_loop *l, uint64_t now) {
 }
 
 /* Programs first, then links: what programs wrote leaves in the same turn, and what links answered at once as well. */
-static void turn(struct tl_loop *l) {
-  uint64_t now = tl_time_boot();
-  tl_host_dispatch(l->host, now);
+static void turn(struct tl_loop *l, uint64_t now, bool is_readable) {
+  if (is_readable)
+    tl_host_dispatch(l->host, now);
+  else
+    tl_host_timeout(l->host, now);
   tl_node_timeout(l->node, now);
   if (l->network) tl_network_turn(l->network, now);
   programs_flush(l, now);
@@ -61,13 +70,14 @@ static void on_network(void *context, uint64_t now) {
 
 static void on_timer(uv_timer_t *timer) {
   struct tl_loop *l = timer->data;
-  l->node->wall_offset = wall_offset(tl_time_boot());
-  turn(l);
+  uint64_t now = tl_time_boot();
+  if (now >= l->wall_at) note_wall(l, now);
+  turn(l, now, false);
 }
 
 static void on_host(uv_poll_t *poll, int status, int events) {
   (void)status, (void)events;
-  turn(poll->data);
+  turn(poll->data, tl_time_boot(), true);
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
@@ -105,7 +115,7 @@ int tl_loop_open(struct tl_node *node, int listen_fd, const struct tl_network_co
     return TULLE_E_NO_MEMORY;
   }
   l->node = node;
-  node->wall_offset = wall_offset(tl_time_boot());
+  note_wall(l, tl_time_boot());
   int r = tl_host_new(node, listen_fd, &l->host);
   if (r < 0) close(listen_fd);
   if (r == 0) r = watch(l);
@@ -119,7 +129,7 @@ int tl_loop_open(struct tl_node *node, int listen_fd, const struct tl_network_co
 }
 
 void tl_loop_run(struct tl_loop *l) {
-  turn(l);
+  turn(l, tl_time_boot(), true);
   uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 

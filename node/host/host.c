@@ -161,15 +161,27 @@ uint64_t tl_host_deadline(const struct tl_host *h) {
   return at;
 }
 
-void tl_host_dispatch(struct tl_host *h, uint64_t now) {
+static void turn_events(struct tl_host *h) {
   struct epoll_event events[EVENTS_MAX];
-  h->now = now;
-  turn_busy(h);
   int n = epoll_wait(h->epoll_fd, events, EVENTS_MAX, 0);
   for (int i = 0; i < n; i++) turn_event(h, &events[i]);
+}
+
+static void host_turn(struct tl_host *h, uint64_t now, bool takes_events) {
+  h->now = now;
+  turn_busy(h);
+  if (takes_events) turn_events(h);
   if (h->accept_at && h->accept_at <= now) accept_again(h);
   end_old_strangers(h);
   turn_finish(h);
+}
+
+void tl_host_dispatch(struct tl_host *h, uint64_t now) {
+  host_turn(h, now, true);
+}
+
+void tl_host_timeout(struct tl_host *h, uint64_t now) {
+  host_turn(h, now, false);
 }
 
 void tl_host_flush(struct tl_host *h, uint64_t now) {

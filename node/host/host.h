@@ -10,8 +10,8 @@
  *   seat.c     a program's end of a channel: introductions, growth, the node's own channels
  *   socket.c   packets with descriptors
  *
- * A host is driven like any other object with a descriptor: when tl_host_fd() polls readable or
- * tl_host_deadline() has come, tl_host_dispatch() does one bounded turn and never waits.
+ * A host is driven like any other object with a descriptor: tl_host_dispatch() when tl_host_fd() polls readable,
+ * tl_host_timeout() when tl_host_deadline() has come. Each is one bounded turn and never waits.
  */
 #ifndef TL_NODE_HOST_HOST_H
 #define TL_NODE_HOST_HOST_H
@@ -33,10 +33,14 @@ void tl_host_admit(struct tl_host *host, int fd, uint64_t now);
 
 int tl_host_fd(const struct tl_host *host);
 
-/* When to dispatch though nothing polls readable; TL_NEVER: not before something does. */
+/* When something is due though nothing polls readable; TL_NEVER: not before something does. */
 uint64_t tl_host_deadline(const struct tl_host *host);
 
+/* Does what is due, and takes what the descriptor has. */
 void tl_host_dispatch(struct tl_host *host, uint64_t now);
+
+/* The first half alone: does not ask the kernel. */
+void tl_host_timeout(struct tl_host *host, uint64_t now);
 
 /* What the node wrote outside of a dispatch goes out: call it after anything else has called the node. */
 void tl_host_flush(struct tl_host *host, uint64_t now);

@@ -219,7 +219,7 @@ static int connection_finish(struct tl_seat *s) {
       tl_segment_map(s->own.fd, TL_SEGMENT_PARTY, TL_SEGMENT_READER, s->own.data_bytes, &theirs);
   if (r < 0) return r;
   struct tl_channel *c = aligned_alloc(_Alignof(struct tl_channel), sizeof *c);
-  if (c) r = tl_host_watch(host, s->node_bell_fd, EPOLLIN, &s->watch);
+  if (c) r = tl_host_watch(host, s->node_bell_fd, EPOLLIN | EPOLLET, &s->watch);
   if (!c || r < 0) {
     tl_segment_unmap(&theirs);
     free(c);
@@ -485,7 +485,7 @@ static bool take_pieces(struct tl_seat *s) {
 
 void tl_seat_turn(struct tl_seat *s) {
   if (!seat_is_open(s)) return;
-  tl_channel_disarm(s->channel);
+  tl_channel_disarm_edge(s->channel);
   if (s->is_room_wanted) {
     s->is_room_wanted = false;
     tl_channel_disarm_room(s->channel);
@@ -506,6 +506,8 @@ void tl_seat_settle(struct tl_seat *s) {
   if (!seat_is_open(s)) return;
   if (s->is_node_area_ready) node_switch(s);
   node_grow(s);
+  /* Before the program wakes: if it answers at once, the look that arming ends with finds that, without a bell. */
+  tl_channel_disarm_edge(s->channel);
   tl_channel_publish(s->channel);
   tl_channel_flush(s->channel);
   if (!s->has_more && !s->end->is_paused) s->has_more = tl_channel_arm(s->channel);

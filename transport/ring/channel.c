@@ -330,8 +330,12 @@ bool tl_channel_arm(struct tl_channel *c) {
   return prepare_receive(c) != TL_EMPTY || tl_parker_arm(&c->rx_parker);
 }
 
-void tl_channel_disarm(struct tl_channel *c) {
+void tl_channel_disarm_edge(struct tl_channel *c) {
   tl_parker_disarm(&c->rx_parker);
+}
+
+void tl_channel_disarm(struct tl_channel *c) {
+  tl_channel_disarm_edge(c);
   tl_parker_drain(&c->rx_parker);
 }
 

@@ -268,6 +268,9 @@ bool tl_channel_arm(struct tl_channel *c);
 /* (receive) Stops that, and reads the descriptor empty. */
 void tl_channel_disarm(struct tl_channel *c);
 
+/* (receive) Stops that, and leaves the descriptor as it is: for who watches it edge-triggered. */
+void tl_channel_disarm_edge(struct tl_channel *c);
+
 /* (send) The same for room: the descriptor is written when a body of `length` bytes fits. Publishes
  * first. */
 bool tl_channel_arm_room(struct tl_channel *c, uint32_t length);

@@ -166,7 +166,17 @@ static bool parker_second_look(const struct tl_parker *p) {
          __atomic_load_n(&p->target, __ATOMIC_RELAXED);
 }
 
+/* Tells the peers where we run, and returns it. 0: the system does not know. */
+static uint32_t note_processor(struct tl_parker *const *places, size_t count) {
+  uint32_t here = (uint32_t)(sched_getcpu() + 1);
+  for (size_t i = 0; i < count; i++)
+    if (__atomic_load_n(places[i]->cpu, __ATOMIC_RELAXED) != here)
+      __atomic_store_n(places[i]->cpu, here, __ATOMIC_RELAXED);
+  return here;
+}
+
 bool tl_parker_arm(struct tl_parker *p) {
+  note_processor(&p, 1);
   parker_set(p, TL_PARKED_DESCRIPTOR);
   if (!parker_second_look(p)) return false;
   tl_parker_disarm(p);
@@ -192,15 +202,6 @@ static bool park_all(struct tl_parker *const *places, size_t count, enum tl_park
   for (size_t i = 0; i < count; i++) parker_set(places[i], mode);
   for (size_t i = 0; i < count; i++) is_ready |= parker_second_look(places[i]);
   return is_ready;
-}
-
-/* Tells the peers where we run, and returns it. 0: the system does not know. */
-static uint32_t note_processor(struct tl_parker *const *places, size_t count) {
-  uint32_t here = (uint32_t)(sched_getcpu() + 1);
-  for (size_t i = 0; i < count; i++)
-    if (__atomic_load_n(places[i]->cpu, __ATOMIC_RELAXED) != here)
-      __atomic_store_n(places[i]->cpu, here, __ATOMIC_RELAXED);
-  return here;
 }
 
 /* ---- one wait ---- */
