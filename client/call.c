@@ -587,6 +587,7 @@ unsigned tl_call_turn(struct tulle_channel *c, unsigned max, bool *out_is_more) 
   tl_lock_give(&c->lock);
   if (!is_ours) return 0;
   int r = turn(c, NULL, max);
+  tl_channel_flush(&c->ring); /* no wait may follow that would do it */
   uint64_t now = tl_time_now();
   if (now >= __atomic_load_n(&c->async_deadline, __ATOMIC_RELAXED)) {
     end_late(c, now);

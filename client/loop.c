@@ -412,6 +412,7 @@ static int step_server(struct tulle *t, struct tulle_channel *c,
     forget_member(t, c);
     return TL_MORE;
   default:
+    tl_channel_flush(&c->ring); /* no wait may follow that would do it */
     set_aside(l, c);
     return TL_MORE;
   }

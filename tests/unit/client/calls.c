@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/channel.h"
 #include "tests/unit/client/fixture.h"
 
 static struct fixture f;
@@ -182,6 +183,19 @@ static void ten_thousand_calls_in_flight_at_once(void **state) {
   assert_int_equal(fixture_answer_kept(), CALLS);
   dispatch_until(CALLS);
   assert_int_equal(wrong, 0);
+}
+
+/* A service may wait for the room of what was taken, and a program that looks again and again never waits itself. */
+static void a_look_that_found_nothing_more_has_looked_for_a_waiting_writer(void **state) {
+  (void)state;
+  reset_counts();
+  assert_ok(tulle_call_async(f.channel, "echo", NULL, 0, 0, completed, NULL, NULL));
+  while (done < 1) {
+    assert_true(tulle_dispatch(f.client) >= 0);
+    sched_yield();
+  }
+  assert_true(f.channel->ring.rx.tail > 0);
+  assert_true(f.channel->ring.rx.looked == f.channel->ring.rx.tail);
 }
 
 static void chain(void *userdata, int status, const struct tulle_result *result) {
@@ -477,6 +491,7 @@ int main(void) {
       CASE(a_held_call_ends_at_its_deadline),
       CASE(the_deadline_goes_with_the_call),
       CASE(ten_thousand_calls_in_flight_at_once),
+      CASE(a_look_that_found_nothing_more_has_looked_for_a_waiting_writer),
       CASE(completions_make_further_calls),
       CASE(a_synchronous_call_completes_others),
       CASE(a_completion_may_not_wait_on_its_own_channel),
