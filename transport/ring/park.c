@@ -1,23 +1,26 @@
 /*
  * Spinning, handing over, sleeping and waking.
  *
- * When to spin. Waking an idle processor costs 25 to 35 us each way, so a waiter spins when the other party was
- * last seen elsewhere. It spins only while that pays: a wait that ended within the spin time earns credit,
- * one that lasted longer costs some; without credit only one wait in PROBE_EVERY tries, to learn when times
- * have changed.
+ * When to spin. Waking an idle processor costs 25 to 35 us each way, so a waiter spins when the other
+ * party was last seen elsewhere. It spins only while that pays: a wait that ended within the spin time
+ * earns credit, one that lasted longer costs some; without credit only one wait in PROBE_EVERY tries,
+ * to learn when times have changed.
  *
- * When to hand over. Where both parties share a processor, spinning would only keep the other one from
- * running. sched_yield() lets it run; when it has answered it does the same. That is two switches in a round
- * trip and nothing else, half of what sleeping costs (2.3 against 4.9 us). But one who yields stands at the
- * end of the queue, while one who sleeps is put at its head when woken: a third program that wants this
- * processor gets it for milliseconds. A yield that took that long stops yielding for a number of waits,
- * and for twice as many each time it happens again.
+ * When to hand over. Where both parties share a processor, spinning would only keep the other one
+ * from running. sched_yield() lets it run; when it has answered it does the same. That is two
+ * switches in a round trip and nothing else, half of what sleeping costs (2.3 against 4.9 us). But one
+ * who yields stands at the end of the queue, while one who sleeps is put at its head when woken: a
+ * third program that wants this processor gets it for milliseconds. A yield that took that long stops
+ * yielding for a number of waits, and for twice as many each time it happens again.
  *
- * How to sleep. On the bells, the events word and the cancel word, with futex_waitv. Each word costs four
- * hundredths of the shortest round trip and the longer call a tenth, so a place whose last wait was short
- * sleeps for the first FIRST_SLEEP_NS on bells alone; that delays an event by so much, at most. Where the
- * kernel lacks futex_waitv or a sandbox forbids it, the parked word asks for the eventfd instead, and ppoll()
- * waits.
+ * Of many peers those count whose records ended the last wait: a peer that has long been silent, on
+ * whatever processor, says nothing about the next one.
+ *
+ * How to sleep. On the bells, the events word and the cancel word, with futex_waitv. Each word costs
+ * four hundredths of the shortest round trip and the longer call a tenth, so a place whose last wait
+ * was short sleeps for the first FIRST_SLEEP_NS on bells alone; that delays an event by so much, at
+ * most. Where the kernel lacks futex_waitv or a sandbox forbids it, the parked word asks for the
+ * eventfd instead, and ppoll() waits.
  */
 #include "transport/ring/park.h"
 
@@ -388,15 +391,21 @@ static int sleep_until_ready(struct park *p) {
 
 enum whereabouts { PEERS_UNKNOWN, PEERS_HERE, PEERS_ELSEWHERE };
 
-/* Where one of the peers was last seen, if any is elsewhere. */
-static enum whereabouts find_peers(const struct park *p, uint32_t here) {
+static enum whereabouts find_peers_of(const struct park *p, uint32_t here, bool is_recent) {
   enum whereabouts found = PEERS_UNKNOWN;
   for (size_t i = 0; i < p->count && here; i++) {
+    if (is_recent && !p->places[i]->was_ready) continue;
     uint32_t there = __atomic_load_n(p->places[i]->peer_cpu, __ATOMIC_RELAXED);
     if (there && there != here) return PEERS_ELSEWHERE;
     if (there) found = PEERS_HERE;
   }
   return found;
+}
+
+static enum whereabouts find_peers(const struct park *p) {
+  uint32_t here = note_processor(p->places, p->count);
+  enum whereabouts found = find_peers_of(p, here, true);
+  return found == PEERS_UNKNOWN ? find_peers_of(p, here, false) : found;
 }
 
 /* The first place keeps the account of a wait at many. */
@@ -417,10 +426,11 @@ static void keep_account(const struct park *p, uint64_t spin_ns) {
     credit = credit + CREDIT_EARN < CREDIT_MAX ? credit + CREDIT_EARN : CREDIT_MAX;
   first->credit = (uint8_t)credit;
   first->was_long = waited >= FIRST_SLEEP_NS;
+  for (size_t i = 0; i < p->count; i++) p->places[i]->was_ready = tl_parker_is_ready(p->places[i]);
 }
 
 static int try_before_sleep(struct park *p, enum tl_parking_mode mode, uint64_t spin_ns) {
-  enum whereabouts peers = find_peers(p, note_processor(p->places, p->count));
+  enum whereabouts peers = find_peers(p);
   if (peers == PEERS_UNKNOWN || (peers == PEERS_ELSEWHERE && mode == TL_PARKING_SLEEP))
     return TL_EMPTY;
   if (!pays_to_try(p->places[0])) return TL_EMPTY;

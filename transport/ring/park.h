@@ -122,6 +122,7 @@ struct tl_parker {
   uint16_t yield_rest;             /* waits still to come without yielding */
   uint16_t yield_pause;            /* how many there were when yielding last went wrong */
   bool was_long;                   /* the last wait was */
+  bool was_ready;                  /* the last wait ended with this place ready */
   uint32_t heard;                  /* the bell, when the parked word was last set */
   uint32_t late_count;             /* sleeps that the clock ended, ready but not rung for */
 };
