@@ -321,6 +321,7 @@ static void make_traffic(struct world_node *n, uint64_t now) {
 
 static void take_event(struct world_node *n, const struct tl_endpoint_event *e) {
   uint32_t number;
+  if (n->keep_events && n->event_count < 64) n->events[n->event_count++] = *e;
   switch (e->type) {
   case TL_EVENT_LINK_UP:
     link_up(n, e->link);
@@ -529,6 +530,13 @@ bool world_paused(const struct world *w) {
   for (unsigned i = 0; i < w->count; i++)
     if (w->nodes[i].port && tl_sim_is_paused(w->nodes[i].port)) return true;
   return false;
+}
+
+int world_take_event(struct world_node *n, struct tl_endpoint_event *out_event) {
+  if (n->event_count == 0) return TL_EMPTY;
+  *out_event = n->events[0];
+  memmove(n->events, n->events + 1, --n->event_count * sizeof(n->events[0]));
+  return 0;
 }
 
 uint64_t world_now(const struct world *w) {

@@ -54,6 +54,11 @@ struct world_node {
   uint64_t delivered, delivered_bytes;
   uint64_t next_send;
   uint64_t next_dial;
+
+  /* A test that wants to see events itself: they are kept here as well, the newest ones. */
+  bool keep_events;
+  struct tl_endpoint_event events[64];
+  size_t event_count;
 };
 
 struct world {
@@ -114,6 +119,9 @@ void world_print(struct world *w);
 
 struct tl_endpoint_counters world_counters(struct world *w, unsigned node);
 uint64_t world_now(const struct world *w);
+
+/* The next event kept; 0 or TL_EMPTY. */
+int world_take_event(struct world_node *n, struct tl_endpoint_event *out_event);
 
 /* T-06: how many pairs of key and counter have encrypted so far; two of a kind fail the test at once. */
 size_t world_ledger_size(void);

@@ -60,8 +60,12 @@ void tl_link_rekey_event(struct tl_link *link, uint64_t now) {
   struct link_rekey *k = &link->rekey;
   uint8_t chain[32], message[TL_REKEY_BYTES];
   uint32_t epoch;
-  if (!link->is_initiator || k->begun || link->state != LINK_UP || !is_still_trusted(link, now))
+  if (!link->is_initiator || k->begun || link->state == LINK_OVER) return;
+  if (link->state == LINK_FRESH) { /* the session asks once, but the peer may not have it yet */
+    k->again_at = tl_time_add(now, REPEAT_MIN);
     return;
+  }
+  if (!is_still_trusted(link, now)) return;
   tl_session_chain(link->session, chain, &epoch);
   k->index = tl_link_index_add(link, tl_self_draw_index(&link->ep->self));
   if (!k->index || tl_rekey_begin(&link->ep->self, link->session, link->peer.key, k->index->value,
@@ -80,7 +84,7 @@ void tl_link_rekey_timeout(struct tl_link *link, uint64_t now) {
   struct link_rekey *k = &link->rekey;
   if (now < k->again_at) return;
   k->again_at = TL_NEVER;
-  if (!k->begun) { /* it could not be begun for want of memory */
+  if (!k->begun) { /* it could not be begun before */
     tl_link_rekey_event(link, now);
     return;
   }
