@@ -115,7 +115,8 @@ static const struct tl_port_ops ops = {.welcome = op_welcome,
 
 /* ---- writing ---- */
 
-/* One record out of an actor's ring: to the other program, or to the node. False: it has to wait. */
+/* One record out of an actor's ring: to the other program, or to the node. False: it has to
+ * wait. */
 static bool record_out(struct actor_end *e, uint64_t now) {
   if (e->peer) {
     if (e->peer->queued == ACTOR_QUEUE_MAX) return false;
@@ -362,7 +363,8 @@ void actor_start(struct tl_port *a, struct tl_node *node, struct ledger *ledger,
 }
 
 void actor_end(struct tl_port *a, uint64_t now, bool with_node) {
-  /* A program whose node dies knows only what left its ring; that it knows by `begin`, which counts all it handed over. */
+  /* A program whose node dies knows only what left its ring; that it knows by `begin`, which
+   * counts all it handed over. */
   (void)with_node;
   calls_end(a, UINT64_MAX);
   if (a->program) a->program = tl_node_detach(a->program, now);

@@ -47,7 +47,8 @@ static void rebind(unsigned node) {
   world_rebind(&w, node, &a);
 }
 
-/* Sends `size` bytes as ordered messages, and wanders every `rebind_each`. Returns the time it took. */
+/* Sends `size` bytes as ordered messages, and wanders every `rebind_each`. Returns the time it
+ * took. */
 static uint64_t transfer(size_t size, uint64_t rebind_each) {
   uint64_t begin = world_now(&w), next = begin + rebind_each, limit = begin + 600 * TL_S;
   size_t sent = 0;

@@ -363,6 +363,9 @@ static void take_event(struct world_node *n, const struct tl_endpoint_event *e) 
   case TL_EVENT_LANE_READABLE:
     if (e->lane != link_of(n, e->link)->out) lane_read(n, link_of(n, e->link), e->lane);
     break;
+  case TL_EVENT_LANE_RESET:
+    tl_link_close_lane(e->link, e->lane, 0);
+    break;
   default:
     break;
   }

@@ -208,6 +208,7 @@ struct tl_link {
   bool on_tcp;
   struct connection *main; /* on_tcp: the channel in use, or NULL while there is none */
   uint64_t main_since;
+  uint64_t udp_heard_at;
   uint64_t call_from; /* 0: no channel is wanted */
   bool is_busy;       /* lanes were open at the last timeout */
   struct tl_list channels;
@@ -215,7 +216,9 @@ struct tl_link {
   struct tl_address tcp_address;
   struct tl_route route;
   struct tl_mtu mtu;
-  uint64_t lost_seen; /* the flow's count of lost packets when the MTU was last doubted */
+  uint64_t udp_oldest,
+      udp_oldest_since; /* the oldest packet in flight, and since when it is that */
+  uint64_t lost_seen;   /* the flow's count of lost packets when the MTU was last doubted */
   struct tl_alive alive;
   struct dial *redial;
   uint64_t moves;
@@ -359,6 +362,8 @@ void tl_link_heard_from(struct tl_link *link, uint64_t now, const struct tl_addr
                         size_t size, bool is_highest);
 void tl_link_path_response(struct tl_link *link, uint64_t now, const uint8_t *response);
 void tl_link_use_channel(struct tl_link *link, uint64_t now, struct connection *c);
+/* More than acknowledgements came on that channel of the flow: the peer uses it. */
+void tl_link_peer_sends_on(struct tl_link *link, uint64_t now, uint32_t channel);
 void tl_link_channel_gone(struct tl_link *link, uint64_t now, struct connection *c);
 void tl_link_mtu_mark(struct tl_link *link, uint64_t now, bool is_acked);
 bool tl_link_is_silent(const struct tl_link *link, uint64_t now);

@@ -19,12 +19,12 @@ static bool can_rise(const struct tl_mtu *m) {
 void tl_mtu_reset(struct tl_mtu *m, uint64_t now) {
   m->level = m->tried = 0;
   m->losses = 0;
-  m->is_flying = m->is_doubted = false;
+  m->is_flying = m->is_doubted = m->is_suspended = false;
   m->next_at = can_rise(m) ? now : TL_NEVER;
 }
 
 uint32_t tl_mtu_size(const struct tl_mtu *m) {
-  return SIZES[m->level];
+  return m->is_suspended ? TL_MTU_BASE : SIZES[m->level];
 }
 
 uint32_t tl_mtu_poll(struct tl_mtu *m, uint64_t now) {
@@ -35,6 +35,7 @@ uint32_t tl_mtu_poll(struct tl_mtu *m, uint64_t now) {
 }
 
 static void continue_after(struct tl_mtu *m, uint64_t now, uint64_t pause) {
+  m->is_doubted = m->is_suspended = false;
   m->losses = 0;
   m->next_at = can_rise(m) ? tl_time_add(now, pause) : TL_NEVER;
 }
@@ -42,15 +43,11 @@ static void continue_after(struct tl_mtu *m, uint64_t now, uint64_t pause) {
 bool tl_mtu_passed(struct tl_mtu *m, uint64_t now) {
   if (!m->is_flying) return false;
   m->is_flying = false;
-  if (m->tried == m->level) { /* the doubt was unfounded */
-    m->is_doubted = false;
-    continue_after(m, now, m->retry);
-    return false;
-  }
+  bool has_changed = m->tried != m->level || m->is_suspended;
+  bool was_doubt = m->tried == m->level; /* and it was unfounded */
   m->level = m->tried;
-  m->is_doubted = false;
-  continue_after(m, now, 0);
-  return true;
+  continue_after(m, now, was_doubt ? m->retry : 0);
+  return has_changed;
 }
 
 bool tl_mtu_lost(struct tl_mtu *m, uint64_t now) {
@@ -62,13 +59,14 @@ bool tl_mtu_lost(struct tl_mtu *m, uint64_t now) {
   }
   bool is_fall = m->tried == m->level && m->level > 0;
   if (is_fall) m->level = 0;
-  m->is_doubted = false;
   continue_after(m, now, m->retry);
   return is_fall;
 }
 
-void tl_mtu_doubt(struct tl_mtu *m, uint64_t now) {
-  if (m->level == 0 || m->is_doubted || m->is_flying) return;
+void tl_mtu_doubt(struct tl_mtu *m, uint64_t now, bool suspend) {
+  if (m->level == 0) return;
+  m->is_suspended |= suspend;
+  if (m->is_doubted || m->is_flying) return;
   m->is_doubted = true;
   m->losses = 0;
   m->next_at = now;

@@ -5,7 +5,8 @@
  * a packet of that size that holds nothing but PING and PAD. A size that passes is used at once;
  * one that is lost three times is left alone for `retry`. When packets get lost while a larger size
  * is in use, that size itself is tried again: three losses in a row mean that the path has changed,
- * and put it back to 1,200.
+ * and put it back to 1,200. When nothing is acknowledged any more the next packets have 1,200 at
+ * once, while that is found out.
  *
  * One probe at a time; the flow tells by its mark what became of it.
  */
@@ -26,7 +27,8 @@ struct tl_mtu {
   unsigned tried; /* index of the size in the probe under way */
   unsigned losses;
   bool is_flying;
-  bool is_doubted; /* packets of the size in use may be vanishing */
+  bool is_doubted;   /* packets of the size in use may be vanishing ... */
+  bool is_suspended; /* ... so that it is not used meanwhile */
   uint64_t next_at;
 };
 
@@ -44,8 +46,8 @@ uint32_t tl_mtu_poll(struct tl_mtu *m, uint64_t now);
 bool tl_mtu_passed(struct tl_mtu *m, uint64_t now);
 bool tl_mtu_lost(struct tl_mtu *m, uint64_t now);
 
-/* Other packets were lost. */
-void tl_mtu_doubt(struct tl_mtu *m, uint64_t now);
+/* Other packets were lost; with `suspend`, none arrives any more. */
+void tl_mtu_doubt(struct tl_mtu *m, uint64_t now, bool suspend);
 
 uint64_t tl_mtu_deadline(const struct tl_mtu *m);
 

@@ -294,11 +294,13 @@ static int take_frames(struct tl_link *link, uint64_t now, const struct tl_path 
                                 .counter = opened->counter,
                                 .bytes = opened->plain_bytes + TL_PACKET_OVERHEAD};
   struct tl_frame frame;
+  bool is_active = false;
   int r;
   while ((r = tl_frame_next(&reader, &frame)) == 0) {
     r = take_frame(link, now, path, &frame);
     if (r != 0) break;
     name.is_eliciting |= is_own(frame.type);
+    is_active |= tl_frame_is_eliciting(frame.type);
   }
   if (link->state == LINK_OVER) return TL_END;
   if (r == TL_END) r = tl_flow_received(link->flow, now, &name);
@@ -308,6 +310,7 @@ static int take_frames(struct tl_link *link, uint64_t now, const struct tl_path 
     return TL_END;
   }
   link->ep->counters.drop_room += r == TL_FULL;
+  if (r == 0 && is_active) tl_link_peer_sends_on(link, now, channel);
   return r;
 }
 
@@ -332,6 +335,7 @@ void tl_link_push_data(struct tl_link *link, uint64_t now, const struct tl_path 
   }
   note_packet(link, now, &opened);
   if (link->state == LINK_OVER) return;
+  link->udp_heard_at = now;
   tl_link_heard_from(link, now, &path->remote, size, opened.is_highest);
   (void)take_frames(link, now, path, &opened, TL_FLOW_CHANNEL_UDP);
 }

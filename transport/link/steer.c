@@ -5,8 +5,9 @@
  * channel is attached, both ends send there (the one because it asked, the other because it was
  * asked), and what was in flight over UDP is sent again. From then on each end probes UDP every
  * `path_retry` with a PATH_CHALLENGE, and goes back when it is answered. A channel stays attached
- * then, as a second way that needs no new connection. A channel that has gone silent as well is
- * dropped and another one called. A forced carrier does only its part of this.
+ * then, as a second way that needs no new connection: next time the one who misses UDP sends on it,
+ * and the other follows. A channel that has gone silent as well is dropped and another one called.
+ * A forced carrier does only its part of this.
  *
  * The side that began the session calls first; the other follows a little later, so that normally
  * one connection is made.
@@ -17,6 +18,7 @@
 
 #define CALL_LATER   (250 * TL_MS) /* the responder's patience */
 #define BLOCKED_WAIT (10 * TL_MS)
+#define STUCK_UDP    (500 * TL_MS)
 #define STUCK_SPARE  (2 * TL_S) /* a channel that was left, with records that nobody acknowledges */
 #define STUCK_MAIN   (10 * TL_S) /* one in use: its records may wait in a slow socket */
 
@@ -80,6 +82,21 @@ void tl_link_use_channel(struct tl_link *link, uint64_t now, struct connection *
   link->main_since = now;
   probe_udp(link, now);
   path_has_changed(link);
+}
+
+/* The peer has gone over to a channel that stands, which it does for want of UDP: we go with it, for
+ * what we send by UDP may not arrive. Not when UDP was heard lately; then it has just come back
+ * from there, and this record was under way. */
+void tl_link_peer_sends_on(struct tl_link *link, uint64_t now, uint32_t channel) {
+  if (channel == TL_FLOW_CHANNEL_UDP || link->main || link->choice == TL_CARRIER_ONLY_UDP ||
+      now < tl_time_add(link->udp_heard_at, link->ep->times.silence))
+    return;
+  TL_LIST_FOR_EACH(l, &link->channels) {
+    struct connection *c = tl_container_of(l, struct connection, of_link);
+    if (c->name != channel || c->must_answer) continue;
+    tl_link_use_channel(link, now, c);
+    return;
+  }
 }
 
 /* The session goes on without it; a session that was not proved yet does not. */
@@ -253,14 +270,25 @@ void tl_link_mtu_mark(struct tl_link *link, uint64_t now, bool is_acked) {
   tl_flow_set_packet_bytes(link->flow, tl_mtu_size(&link->mtu));
 }
 
+/* True when the oldest packet in flight has been the same for long. */
+static bool is_udp_stuck(struct tl_link *link, uint64_t now) {
+  uint64_t oldest;
+  if (!tl_flow_oldest(link->flow, TL_FLOW_CHANNEL_UDP, &oldest)) oldest = TL_NEVER;
+  if (oldest != link->udp_oldest) link->udp_oldest_since = now;
+  link->udp_oldest = oldest;
+  return oldest != TL_NEVER && now >= tl_time_add(link->udp_oldest_since, STUCK_UDP);
+}
+
 /* Losses may mean that the path takes smaller packets than it did. */
 static void doubt_size(struct tl_link *link, uint64_t now) {
   struct tl_flow_stats flow;
-  if (link->mtu.level == 0) return;
+  bool is_stuck = is_udp_stuck(link, now);
+  if (link->mtu.level == 0 || link->on_tcp) return;
   tl_flow_stats(link->flow, &flow);
-  if (flow.packets_lost == link->lost_seen) return;
+  if (flow.packets_lost == link->lost_seen && !is_stuck) return;
   link->lost_seen = flow.packets_lost;
-  tl_mtu_doubt(&link->mtu, now);
+  tl_mtu_doubt(&link->mtu, now, is_stuck);
+  tl_flow_set_packet_bytes(link->flow, tl_mtu_size(&link->mtu));
 }
 
 /* ---- Time ---- */
