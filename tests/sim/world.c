@@ -166,6 +166,10 @@ static void lane_read(struct world_node *n, struct world_link *l, struct tl_lane
 
 /* ---- Links ---- */
 
+static const struct tl_identity *identity_of(const struct world_node *n) {
+  return n->plays ? n->plays->identity : members[n->number].identity;
+}
+
 static struct world_link *link_of(struct world_node *n, const struct tl_link *link) {
   struct world_link *l = tl_link_owner(link);
   WORLD_CHECK(n->world, l && l->link == link);
@@ -181,7 +185,7 @@ static void link_up(struct world_node *n, struct tl_link *link) {
   WORLD_CHECK(w, l && !tl_link_owner(link));
   *l = (struct world_link){.link = link, .name = ++w->last_name, .peer = WORLD_NODES_MAX};
   for (unsigned i = 0; i < w->count; i++)
-    if (!memcmp(peer->key, members[i].identity->key, 32)) l->peer = i;
+    if (!memcmp(peer->key, identity_of(&w->nodes[i])->key, 32)) l->peer = i;
   WORLD_CHECK(w, l->peer < w->count && l->peer != n->number);
   for (unsigned i = 0; i < WORLD_LINKS_MAX; i++) /* one node pair, one link */
     WORLD_CHECK(w, &n->links[i] == l || !n->links[i].link || n->links[i].peer != l->peer);
@@ -436,7 +440,7 @@ void world_node_start(struct world_node *n) {
   struct tl_endpoint_config config = w->config;
   WORLD_CHECK(w, !n->endpoint);
   sources[n->number] = (struct tl_random){tl_sim_draw_bytes, &n->random};
-  config.self = members[n->number].self;
+  config.self = n->plays ? n->plays->self : members[n->number].self;
   config.self.random = &sources[n->number];
   config.self.parameters = &w->parameters;
   config.self.udp_port = config.self.tcp_port = n->address.port;

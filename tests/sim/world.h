@@ -44,6 +44,7 @@ struct world_node {
   struct tl_sim_random random;
   uint8_t boot_id[16];
   unsigned reboots;
+  struct node_fixture *plays; /* somebody else than the member of this number; NULL: the member */
   bool dials[WORLD_NODES_MAX];
   uint64_t dial_numbers[WORLD_NODES_MAX];
   struct world_link links[WORLD_LINKS_MAX];
