@@ -353,7 +353,7 @@ static int event_of_lanes(struct tl_link *link, struct tl_endpoint_event *out) {
   struct tl_flow_event e;
   while (tl_flow_event(link->flow, &e) == 0) {
     if (e.type == TL_FLOW_MARK_ACKED || e.type == TL_FLOW_MARK_LOST) {
-      tl_link_mtu_mark(link, link->ep->now, e.type == TL_FLOW_MARK_ACKED);
+      tl_link_mtu_mark(link, link->ep->now, e.mark, e.type == TL_FLOW_MARK_ACKED);
       continue;
     }
     *out = (struct tl_endpoint_event){

@@ -164,7 +164,6 @@ enum link_state {
   LINK_OVER, /* lingers to repeat CLOSE, or for its owner to see what became of the lanes */
 };
 
-#define LINK_MARK_MTU    1u /* the flow's mark of a packet that tries a size */
 #define LINK_INDICES_MAX 4  /* previous, current and next epoch, and one being made */
 
 /* REKEY1 and REKEY2 carry the epoch that they make, then crypto/rekey.h's message. */
@@ -216,6 +215,7 @@ struct tl_link {
   struct tl_address tcp_address;
   struct tl_route route;
   struct tl_mtu mtu;
+  uint32_t mtu_mark; /* the flow's name for the packet that tries a size */
   uint64_t udp_oldest,
       udp_oldest_since; /* the oldest packet in flight, and since when it is that */
   uint64_t lost_seen;   /* the flow's count of lost packets when the MTU was last doubted */
@@ -365,7 +365,7 @@ void tl_link_use_channel(struct tl_link *link, uint64_t now, struct connection *
 /* More than acknowledgements came on that channel of the flow: the peer uses it. */
 void tl_link_peer_sends_on(struct tl_link *link, uint64_t now, uint32_t channel);
 void tl_link_channel_gone(struct tl_link *link, uint64_t now, struct connection *c);
-void tl_link_mtu_mark(struct tl_link *link, uint64_t now, bool is_acked);
+void tl_link_mtu_mark(struct tl_link *link, uint64_t now, uint32_t mark, bool is_acked);
 bool tl_link_is_silent(const struct tl_link *link, uint64_t now);
 
 /* rekey.c */

@@ -96,7 +96,7 @@ static int poll_size_probe(struct tl_link *link, uint64_t now, struct tl_burst *
   tl_frame_write_ping(&w);
   tl_frame_write_pad(&w, tl_writer_left(&w));
   link->ep->counters.mtu_probes++;
-  return poll_alone(link, now, &link->route.address, &w, LINK_MARK_MTU, out_burst);
+  return poll_alone(link, now, &link->route.address, &w, ++link->mtu_mark, out_burst);
 }
 
 /* ---- Bursts ---- */

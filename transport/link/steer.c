@@ -261,7 +261,8 @@ void tl_link_path_response(struct tl_link *link, uint64_t now, const uint8_t *re
   path_has_changed(link);
 }
 
-void tl_link_mtu_mark(struct tl_link *link, uint64_t now, bool is_acked) {
+void tl_link_mtu_mark(struct tl_link *link, uint64_t now, uint32_t mark, bool is_acked) {
+  if (mark != link->mtu_mark) return;
   bool has_changed = is_acked ? tl_mtu_passed(&link->mtu, now) : tl_mtu_lost(&link->mtu, now);
   tl_link_touch(link);
   if (!has_changed) return;
