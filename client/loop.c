@@ -543,9 +543,8 @@ void tl_loop_look_around(struct tulle *t) {
   struct tl_loop *l = &t->loop;
   uint64_t now = tl_time_now();
   look_for_late(l, now);
-  bool is_tick = !l->uses_fd && now >= l->tick_at;
-  if (is_tick) l->tick_at = now + TICK_NS;
-  if (is_tick || now >= tl_session_due(t)) tl_session_poll(t, now);
+  bool is_due = now >= tl_session_due(t);
+  if (is_due || !l->uses_fd) tl_session_poll_after(t, now, is_due ? 0 : TICK_NS);
 }
 
 static void set_timer(struct tl_loop *l, uint64_t at) {

@@ -60,7 +60,6 @@ struct tl_loop {
   bool is_in_epoll;
   bool uses_fd;      /* the program has asked for the descriptor */
   uint64_t timer_at; /* what the timer is set to */
-  uint64_t tick_at;  /* when a program that never waits looks whether the node lives */
 };
 
 int tl_loop_init(struct tl_loop *l);

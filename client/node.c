@@ -16,7 +16,9 @@ static bool is_end_of_node(int r) {
 
 int tl_node_call(struct tulle *t, const char *procedure, const void *args, size_t args_size,
                  uint64_t deadline, struct tulle_result *out) {
+  if (out) *out = (struct tulle_result){.data = NULL};
   for (;;) {
+    tl_session_poll(t, tl_time_now()); /* it may have died since anybody looked */
     int r = tl_attachment_ready(t, deadline);
     if (r) return r;
     struct tulle_channel *node = tl_session_node(t);
@@ -25,7 +27,6 @@ int tl_node_call(struct tulle *t, const char *procedure, const void *args, size_
     tl_channel_drop(node);
     if (!is_end_of_node(r)) return r;
     if (out) tulle_result_clear(out);
-    tl_session_poll(t, tl_time_now());
     if (tl_time_now() >= deadline) return TULLE_E_DEADLINE;
   }
 }

@@ -16,6 +16,9 @@
 /* A handler that ran longer may have kept calls waiting until they were cancelled. */
 #define LONG_NS (20 * TL_US)
 
+/* A handler that asks whether it is abandoned hears of the node's death within this time. */
+#define POLL_NS (50 * TL_MS)
+
 #define SPARES_MAX 64
 
 static __thread struct tulle_call_context *current __attribute__((tls_model("initial-exec")));
@@ -407,7 +410,7 @@ bool tulle_call_is_abandoned(const struct tulle_call_context *call) {
   uint64_t now = tl_time_now();
   int verdict = verdict_on(call, now);
   if (!verdict) {
-    if (tl_channel_is_rung(c)) tl_session_poll(c->t, now);
+    tl_session_poll_after(c->t, now, tl_channel_is_rung(c) ? 0 : POLL_NS);
     look_ahead(c);
     verdict = verdict_on(call, now);
   }

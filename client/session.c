@@ -346,7 +346,13 @@ void tl_session_poll(struct tulle *t, uint64_t now) {
   read_socket(t);
   if (s->node && s->node == node) __atomic_store_n(&s->events_seen, seen, __ATOMIC_RELEASE);
   if (now >= s->register_at) tl_services_register(t);
+  __atomic_store_n(&s->polled_at, now, __ATOMIC_RELAXED);
   tl_lock_give(&t->lock);
+}
+
+void tl_session_poll_after(struct tulle *t, uint64_t now, uint64_t pause_ns) {
+  uint64_t last = __atomic_load_n(&t->session.polled_at, __ATOMIC_RELAXED);
+  if (now > last && now - last > pause_ns) tl_session_poll(t, now);
 }
 
 uint64_t tl_session_due(struct tulle *t) {

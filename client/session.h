@@ -37,6 +37,7 @@ struct tl_session {
   size_t segment_count;
   int code;                    /* why the last attempt failed */
   uint64_t retry_at, pause_ns; /* the next attempt, and the pause after it */
+  uint64_t polled_at;          /* atomic: the last poll */
   uint64_t register_at;        /* atomic: when to offer again what was not taken; TL_NEVER */
 };
 
@@ -50,6 +51,10 @@ void tl_session_close(struct tulle *t, int code);
  * thread, no lock held.
  */
 void tl_session_poll(struct tulle *t, uint64_t now);
+
+/* Polls it if the last time was longer ago than that: for those who never wait, and would not hear
+ * that the node is dead. */
+void tl_session_poll_after(struct tulle *t, uint64_t now, uint64_t pause_ns);
 
 /* When it wants to be polled although nothing happens. Any thread. */
 uint64_t tl_session_due(struct tulle *t);

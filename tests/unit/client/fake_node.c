@@ -209,7 +209,9 @@ static void conversation_step(struct fake_node *n, struct conversation *c) {
   if (c->ends[0].is_told || !c->ends[0].is_mapped || !c->ends[1].is_mapped) return;
   introduce(c);
   struct program *opener = c->ends[0].program;
-  if (opener && opener->is_used) reply_number(opener, c->open_id, "channel", c->ends[0].number);
+  bool is_silent = strcmp(n->ignored, "open-reply") == 0;
+  if (opener && opener->is_used && !is_silent)
+    reply_number(opener, c->open_id, "channel", c->ends[0].number);
   pthread_cond_broadcast(&n->changed);
 }
 
@@ -422,6 +424,7 @@ static void on_hello(struct fake_node *n, struct program *p, const struct tl_con
     program_end(n, p);
     return;
   }
+  if (strcmp(n->ignored, "hello") == 0) return;
   memcpy(p->name, m->name, sizeof p->name);
   struct tl_control welcome = {.type = TL_CONTROL_WELCOME, .version_max = 1, .party = party_of(p)};
   snprintf(welcome.fabric, sizeof welcome.fabric, "fake");

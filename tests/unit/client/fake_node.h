@@ -34,7 +34,8 @@ void fake_node_stop(struct fake_node *n);
 /* From now on `hello` is answered with `refused` and this code; 0: not any more. */
 void fake_node_refuse(struct fake_node *n, int code);
 
-/* From now on calls of this procedure of the node are never answered; NULL: all are. */
+/* From now on calls of this procedure of the node are never answered; NULL: all are. "open-reply":
+ * channels are opened, but the answer does not come. "hello": neither does a welcome. */
 void fake_node_ignore(struct fake_node *n, const char *procedure);
 
 /* How many calls of `register` succeeded so far. */

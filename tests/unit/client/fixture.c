@@ -69,7 +69,8 @@ static int relay(struct tulle_call_context *call, void *userdata) {
   struct tulle_result result;
   int r = tulle_channel_open(t, "far", NULL, &c);
   if (r) return r;
-  r = tulle_call(c, "echo", args.at, (size_t)(args.end - args.at), TULLE_FOREVER, &result);
+  size_t size = (size_t)(args.end - args.at);
+  r = tulle_call(c, size ? "echo" : "left", args.at, size, TULLE_FOREVER, &result);
   if (!r) r = tulle_reply(call, result.data, result.size);
   tulle_result_clear(&result);
   tulle_channel_close(c);
@@ -151,9 +152,10 @@ void fixture_open(struct fixture *f, unsigned threads, uint32_t ring_bytes) {
   fixture_release(false);
   f->server = fixture_attach(f, "server");
   f->service = fixture_offer(f->server, "test");
-  if (threads) fixture_serve(f, threads);
+  fixture_serve(f, threads ? threads : 1);
   f->client = fixture_attach(f, "client");
-  assert_ok(tulle_channel_open(f->client, "test", NULL, &f->channel));
+  assert_ok(tulle_channel_open(f->client, "test", NULL, &f->channel)); /* the server has its part */
+  if (!threads) fixture_stop_serving(f);
 }
 
 void fixture_close(struct fixture *f) {

@@ -32,7 +32,8 @@ extern atomic_uint fixture_calls, fixture_overlaps, fixture_running, fixture_aba
 
 /*
  * "test" has the procedures: echo; count; fail (42, "no"); refuse; hold (until fixture_release() or
- * abandoned); keep (answers in fixture_answer_kept()); relay (calls echo on a channel of its own);
+ * abandoned); keep (answers in fixture_answer_kept()); relay (calls echo of "far", or
+ * without arguments its left);
  * produce (that many bytes); left (nanoseconds to the deadline).
  */
 void fixture_open(struct fixture *f, unsigned threads, uint32_t ring_bytes);
