@@ -96,6 +96,7 @@ struct tulle_channel {
   /* calls served: the loop's leader, but for what says otherwise */
   struct tl_list intake; /* taken from the ring ahead of their turn */
   unsigned intake_count;
+  size_t intake_bytes;
   uint64_t last_id;    /* of the last call taken: the next one's is higher */
   uint64_t taken;      /* calls taken from the ring: atomic */
   uint64_t answered;   /* of those, how many are over: atomic, written under the lock */

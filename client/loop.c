@@ -360,15 +360,19 @@ static void ask_epoll(struct tulle *t, int timeout_ms) {
   if (n > 0) take_told(t, events, n);
 }
 
+static struct tulle_channel *first_member(struct tl_loop *l) {
+  return tl_container_of(l->members.next, struct tulle_channel, member_link);
+}
+
 static void look_at_all(struct tulle *t) {
   struct tl_loop *l = &t->loop;
   if (l->is_in_epoll) {
     ask_epoll(t, 0);
   } else {
-    bool is_rung = !l->member_count; /* with none, only the socket tells */
+    /* With no member, only the socket tells. */
+    bool is_rung = !l->member_count || tl_channel_is_rung(first_member(l));
     TL_LIST_FOR_EACH(link, &l->members) {
       struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
-      if (link == l->members.next) is_rung = tl_channel_is_rung(c);
       if (has_something(c)) make_ready(l, c);
     }
     if (tl_unlikely(is_rung)) tl_session_poll(t, tl_time_now());
@@ -423,7 +427,7 @@ int tl_loop_step(struct tulle *t, struct tulle_call_context **out_call, unsigned
   absorb(l);
   bool is_due = ++l->steps >= STEPS_MAX;
   if (is_due || tl_list_is_empty(&l->ready)) {
-    if (is_due) look_for_late(l, tl_time_now());
+    if (is_due) tl_loop_look_around(t);
     l->steps = 0;
     look_at_all(t);
   }
@@ -494,19 +498,18 @@ static void release_driven(struct wait_set *set) {
   for (size_t i = 0; i < set->driven_count; i++) tl_call_drive_end(set->driven[i]);
 }
 
-/* False: there is no ring to wait on. */
-static bool wait_on_futexes(struct tulle *t, struct tl_wait *wait) {
+/* 0: a ring may have something; TL_EMPTY: there is no ring to wait on; else why the wait ended. */
+static int wait_on_futexes(struct tulle *t, const struct tl_wait *wait) {
   struct tl_loop *l = &t->loop;
   struct wait_set set;
   int r = 0;
-  bool has_rings = true;
   if (gather(l, &set)) {
-    has_rings = set.wish_count > 0;
-    if (has_rings) r = tl_channel_wait_any(set.wishes, set.wish_count, wait);
+    r = set.wish_count ? tl_channel_wait_any(set.wishes, set.wish_count, wait) : TL_EMPTY;
+    /* Where there is but one, nobody has to look which it is. */
+    if (r == 0 && l->member_count == 1) make_ready(l, first_member(l));
   }
   release_driven(&set);
-  if (r == TL_WAIT_EVENT || r == TL_WAIT_TICK) tl_session_poll(t, tl_time_now());
-  return has_rings;
+  return r;
 }
 
 static bool is_for_epoll(const struct tl_loop *l) {
@@ -514,26 +517,30 @@ static bool is_for_epoll(const struct tl_loop *l) {
   return l->uses_fd || l->member_count == 0 || l->member_count > most;
 }
 
+/* Says until when the loop sleeps, and looks once more whether that is not too long. */
+static uint64_t plan(struct tulle *t, uint64_t deadline) {
+  deadline = tl_time_min(deadline, due(t));
+  __atomic_store_n(&t->loop.planned, deadline, __ATOMIC_SEQ_CST);
+  return tl_time_min(deadline, due(t));
+}
+
+/* As wait_on_futexes(); TL_EMPTY: it has to be epoll. */
+static int try_futexes(struct tulle *t, uint64_t deadline) {
+  struct tl_loop *l = &t->loop;
+  if (is_for_epoll(l)) return TL_EMPTY;
+  if (l->is_in_epoll) leave_epoll(l);
+  struct tl_wait wait = tl_channel_wait_of(first_member(l));
+  wait.deadline = plan(t, deadline);
+  return is_told(l) ? 0 : wait_on_futexes(t, &wait);
+}
+
 void tl_loop_wait(struct tulle *t, uint64_t deadline) {
   struct tl_loop *l = &t->loop;
-  bool is_for_futexes = !is_for_epoll(l);
-  if (is_for_futexes && l->is_in_epoll) leave_epoll(l);
-  if (is_for_futexes) {
-    struct tulle_channel *first =
-        tl_container_of(l->members.next, struct tulle_channel, member_link);
-    struct tl_wait wait = tl_channel_wait_of(first);
-    wait.deadline = tl_time_min(deadline, due(t));
-    __atomic_store_n(&l->planned, wait.deadline, __ATOMIC_SEQ_CST);
-    wait.deadline = tl_time_min(wait.deadline, due(t)); /* what came before that was seen */
-    if (is_told(l) || wait_on_futexes(t, &wait)) goto look;
-  }
-  if (enter_epoll(t) == 0) {
-    uint64_t until = tl_time_min(deadline, due(t));
-    __atomic_store_n(&l->planned, until, __ATOMIC_SEQ_CST);
-    wait_in_epoll(t, tl_time_min(until, due(t)));
-  }
-look:
+  int r = try_futexes(t, deadline);
+  if (r == TL_EMPTY && enter_epoll(t) == 0) wait_in_epoll(t, plan(t, deadline));
   __atomic_store_n(&l->planned, 0, __ATOMIC_RELAXED);
+  if (tl_likely(r == 0)) return;
+  if (r == TL_WAIT_EVENT || r == TL_WAIT_TICK) tl_session_poll(t, tl_time_now());
   tl_loop_look_around(t); /* waits that are shorter than a tick of their own add up to one */
 }
 

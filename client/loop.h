@@ -49,7 +49,7 @@ struct tl_loop {
   size_t member_count;
   struct tl_list ready;
   unsigned steps;    /* since all members were looked at */
-  uint64_t taken_at; /* when the last call was taken off a ring */
+  uint64_t taken_at; /* when the last call was taken off a ring, by the coarse clock */
   struct tl_list spares;
   size_t spare_count;
 

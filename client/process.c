@@ -19,7 +19,7 @@ static int page_map(void) {
     munmap(p, sizeof *page);
     return TULLE_E_UNSUPPORTED;
   }
-  page = p;
+  tl_process_page = page = p; /* once: whoever has a handle to ask about came after it */
   return 0;
 }
 
@@ -27,7 +27,6 @@ int tl_process_enter(uint64_t *out_number) {
   pthread_mutex_lock(&lock);
   int r = page ? 0 : page_map();
   if (!r && *page == 0) __atomic_store_n(page, ++last_number, __ATOMIC_RELAXED);
-  if (!r) tl_process_page = page;
   if (!r) *out_number = *page;
   pthread_mutex_unlock(&lock);
   return r;

@@ -13,8 +13,11 @@
 /* Messages looked at for one call: cancels and refused calls on the way to it. */
 #define LOOKS_MAX 64
 
-/* A handler that ran longer may have kept calls waiting until they were cancelled. */
-#define LONG_NS (20 * TL_US)
+/* Budgets from here on are counted from the last tick of the clock. */
+#define EXACT_NS TL_S
+
+/* Memory that calls taken ahead may hold. */
+#define INTAKE_BYTES_MAX (64u << 10)
 
 /* A handler that asks whether it is abandoned hears of the node's death within this time. */
 #define POLL_NS (50 * TL_MS)
@@ -148,6 +151,12 @@ static const struct tl_procedure *find_procedure(struct tulle_channel *c, const 
   return p;
 }
 
+/* Not before the caller's own, which it began to count earlier. A long one need not be exact. */
+static uint64_t deadline_of(const struct tulle_call_context *call, uint64_t budget_ns) {
+  if (budget_ns < EXACT_NS) return tl_time_now() + budget_ns;
+  return tl_time_add(call->taken_at + TL_TIME_COARSE_NS, budget_ns);
+}
+
 /* Reads the private copy. PROTOCOL: not a call that may follow the one before. */
 static int context_read(struct tulle_call_context *call) {
   struct tulle_channel *c = call->channel;
@@ -155,10 +164,9 @@ static int context_read(struct tulle_call_context *call) {
   struct tl_call_head head;
   if (tl_call_decode(&r, &head) < 0 || head.id <= c->last_id) return TULLE_E_PROTOCOL;
   c->last_id = call->id = head.id;
-  call->taken_at = tl_time_now();
   call->is_one_way = head.flags & TL_CALL_ONE_WAY;
-  call->deadline =
-      head.budget_ns == TL_NEVER ? TL_NEVER : tl_time_add(call->taken_at, head.budget_ns);
+  call->taken_at = tl_time_coarse();
+  call->deadline = deadline_of(call, head.budget_ns);
   call->args = r.at;
   call->args_size = tl_reader_left(&r);
   call->procedure = find_procedure(c, head.name, head.name_size);
@@ -235,31 +243,48 @@ static int read_message(struct tulle_channel *c, struct tulle_call_context **out
 /* Takes calls off the ring before their turn, because a cancel may stand behind them. */
 static void take_ahead(struct tulle_channel *c) {
   int r = 0;
-  while (r == 0 && c->intake_count < INTAKE_MAX) {
+  while (r == 0 && c->intake_count < INTAKE_MAX && c->intake_bytes < INTAKE_BYTES_MAX) {
     struct tulle_call_context *call;
     r = read_message(c, &call);
     if (r || !call) continue;
     tl_list_push_back(&c->intake, &call->link);
     c->intake_count++;
+    c->intake_bytes += call->size;
   }
 }
 
-/* The next call in order. One that may have waited long is looked at again when its cancel, too,
- * has been taken off the ring. */
+static struct tulle_call_context *intake_pop(struct tulle_channel *c) {
+  struct tl_list *l = tl_list_pop_front(&c->intake);
+  if (!l) return NULL;
+  struct tulle_call_context *call = tl_container_of(l, struct tulle_call_context, link);
+  c->intake_count--;
+  c->intake_bytes -= call->size;
+  return call;
+}
+
+static void intake_push_front(struct tulle_channel *c, struct tulle_call_context *call) {
+  tl_list_push_front(&c->intake, &call->link);
+  c->intake_count++;
+  c->intake_bytes += call->size;
+}
+
+/* True when a handler may have run for long since the last call was taken, so that this one may
+ * have been cancelled meanwhile. */
+static bool is_after_a_while(struct tl_loop *l, const struct tulle_call_context *call) {
+  uint64_t before = l->taken_at;
+  l->taken_at = call->taken_at;
+  return call->taken_at - before > TL_TIME_COARSE_NS;
+}
+
+/* The next call in order. */
 static int next_context(struct tulle_channel *c, struct tulle_call_context **out) {
-  struct tl_loop *l = &c->t->loop;
   if (tl_likely(!c->intake_count)) {
     int r = read_message(c, out);
-    if (tl_unlikely(r || !*out)) return r;
-    uint64_t since = (*out)->taken_at - l->taken_at;
-    l->taken_at = (*out)->taken_at;
-    if (tl_likely(since < LONG_NS)) return 0;
-    tl_list_push_front(&c->intake, &(*out)->link);
-    c->intake_count++;
+    if (r || !*out || tl_likely(!is_after_a_while(&c->t->loop, *out))) return r;
+    intake_push_front(c, *out);
   }
   take_ahead(c);
-  *out = tl_container_of(tl_list_pop_front(&c->intake), struct tulle_call_context, link);
-  c->intake_count--;
+  *out = intake_pop(c);
   return 0;
 }
 
@@ -325,9 +350,7 @@ int tl_served_take(struct tulle_channel *c, struct tulle_call_context **out) {
 }
 
 void tl_served_forget_intake(struct tulle_channel *c) {
-  for (struct tl_list *l; (l = tl_list_pop_front(&c->intake));)
-    drop_context(c, tl_container_of(l, struct tulle_call_context, link));
-  c->intake_count = 0;
+  for (struct tulle_call_context *call; (call = intake_pop(c));) drop_context(c, call);
 }
 
 /* ---- running ---- */

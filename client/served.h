@@ -22,7 +22,7 @@ struct tulle_call_context {
   const struct tl_procedure *procedure;
   struct tl_list link; /* the loop's spare ones, the channel's intake, or its open calls */
   uint64_t id;
-  uint64_t taken_at; /* off the ring */
+  uint64_t taken_at; /* off the ring, by the coarse clock */
   uint64_t deadline;
   const uint8_t *args;
   size_t args_size;

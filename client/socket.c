@@ -23,6 +23,7 @@ void tl_socket_close(struct tl_socket *s) {
   s->fd = -1;
   for (struct tl_list *l; (l = tl_list_pop_front(&s->outbox));)
     free(tl_container_of(l, struct packet, link));
+  __atomic_store_n(&s->is_behind, false, __ATOMIC_RELAXED);
   tl_lock_give(&s->lock);
 }
 
@@ -59,6 +60,7 @@ static void flush(struct tl_socket *s) {
     tl_list_remove(&p->link);
     free(p);
   }
+  __atomic_store_n(&s->is_behind, false, __ATOMIC_RELAXED);
 }
 
 static void keep(struct tl_socket *s, const void *bytes, size_t size) {
@@ -72,6 +74,7 @@ static void keep(struct tl_socket *s, const void *bytes, size_t size) {
   p->size = size;
   memcpy(p->bytes, bytes, size);
   tl_list_push_back(&s->outbox, &p->link);
+  __atomic_store_n(&s->is_behind, true, __ATOMIC_RELAXED);
 }
 
 void tl_socket_say(struct tl_socket *s, uint64_t number, const struct tl_control *m) {
@@ -89,13 +92,6 @@ void tl_socket_flush(struct tl_socket *s) {
   tl_lock_take(&s->lock);
   if (s->fd >= 0) flush(s);
   tl_lock_give(&s->lock);
-}
-
-bool tl_socket_is_behind(struct tl_socket *s) {
-  tl_lock_take(&s->lock);
-  bool is_behind = !tl_list_is_empty(&s->outbox);
-  tl_lock_give(&s->lock);
-  return is_behind;
 }
 
 /* ---- receiving ---- */

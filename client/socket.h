@@ -19,6 +19,7 @@ struct tl_socket {
   uint64_t number; /* of the attachment, rising; what is said for an older one is dropped */
   struct tl_lock lock;
   struct tl_list outbox;
+  bool is_behind; /* atomic: something is in it */
 };
 
 void tl_socket_init(struct tl_socket *s);
@@ -35,8 +36,10 @@ void tl_socket_say(struct tl_socket *s, uint64_t number, const struct tl_control
 /* Sends what waits. */
 void tl_socket_flush(struct tl_socket *s);
 
-/* True while something waits to be sent. */
-bool tl_socket_is_behind(struct tl_socket *s);
+/* True while something waits to be sent. Any thread. */
+static inline bool tl_socket_is_behind(const struct tl_socket *s) {
+  return __atomic_load_n(&s->is_behind, __ATOMIC_RELAXED);
+}
 
 /* The next message with its descriptors, tl_control_fds() of them, which are the caller's. TL_EMPTY;
  * TL_END: the node hung up; PROTOCOL; NO_MEMORY. */

@@ -24,6 +24,12 @@ static inline uint64_t tl_time_of(clockid_t clock) {
 static inline uint64_t tl_time_now(void) {
   return tl_time_of(CLOCK_MONOTONIC);
 }
+/* tl_time_now() at the last tick of the system, for a quarter of the price. It is behind by no more than
+ * TL_TIME_COARSE_NS (a system that ticks a hundred times a second). */
+#define TL_TIME_COARSE_NS (10 * TL_MS)
+static inline uint64_t tl_time_coarse(void) {
+  return tl_time_of(CLOCK_MONOTONIC_COARSE);
+}
 static inline uint64_t tl_time_boot(void) {
   return tl_time_of(CLOCK_BOOTTIME);
 }

@@ -228,15 +228,64 @@ struct tulle_unpack tulle_unpack_key(const struct tulle_unpack *r, const char *k
   return c;
 }
 
+/*
+ * The check knows the type bytes a second time, as a table: it runs for every call, twice, and needs
+ * no values. tests/unit/wire/msgpack.c holds the two against each other.
+ */
+enum shape_kind { SHAPE_DATA, SHAPE_ARRAY, SHAPE_MAP, SHAPE_NEVER };
+
+/* Of type bytes 0xc0 to 0xdf: how many bytes of count follow, how many bytes beside what is counted,
+ * and what is counted. */
+static const struct {
+  uint8_t count_bytes, fixed_bytes, kind;
+} shapes[32] = {
+    {0, 0, SHAPE_DATA},  {0, 0, SHAPE_NEVER}, {0, 0, SHAPE_DATA}, {0, 0, SHAPE_DATA},
+    {1, 0, SHAPE_DATA},  {2, 0, SHAPE_DATA},  {4, 0, SHAPE_DATA}, {1, 1, SHAPE_DATA},
+    {2, 1, SHAPE_DATA},  {4, 1, SHAPE_DATA},  {0, 4, SHAPE_DATA}, {0, 8, SHAPE_DATA},
+    {0, 1, SHAPE_DATA},  {0, 2, SHAPE_DATA},  {0, 4, SHAPE_DATA}, {0, 8, SHAPE_DATA},
+    {0, 1, SHAPE_DATA},  {0, 2, SHAPE_DATA},  {0, 4, SHAPE_DATA}, {0, 8, SHAPE_DATA},
+    {0, 2, SHAPE_DATA},  {0, 3, SHAPE_DATA},  {0, 5, SHAPE_DATA}, {0, 9, SHAPE_DATA},
+    {0, 17, SHAPE_DATA}, {1, 0, SHAPE_DATA},  {2, 0, SHAPE_DATA}, {4, 0, SHAPE_DATA},
+    {2, 0, SHAPE_ARRAY}, {4, 0, SHAPE_ARRAY}, {2, 0, SHAPE_MAP},  {4, 0, SHAPE_MAP},
+};
+
+/* Passes over one value, or the header of an array or map, at *at, and says how many values that
+ * announces. False: it does not fit before `end`, or is none. */
+static inline bool pass_value(const uint8_t **at, const uint8_t *end, uint64_t *out_inside) {
+  const uint8_t *p = *at;
+  if (p == end) return false;
+  unsigned tag = *p++;
+  uint64_t count = 0, skip = 0;
+  unsigned kind = SHAPE_DATA;
+  if (tag < 0x80 || tag >= 0xe0) {
+    /* all in the type byte */
+  } else if (tag < 0xa0) {
+    kind = tag < 0x90 ? SHAPE_MAP : SHAPE_ARRAY;
+    count = tag & 0x0f;
+  } else if (tag < 0xc0) {
+    skip = tag & 0x1f;
+  } else {
+    unsigned i = tag - 0xc0, n = shapes[i].count_bytes;
+    kind = shapes[i].kind;
+    if (n > (size_t)(end - p) || kind == SHAPE_NEVER) return false;
+    while (n--) count = count << 8 | *p++;
+    skip = shapes[i].fixed_bytes;
+    if (kind == SHAPE_DATA) skip += count;
+  }
+  if (skip > (size_t)(end - p)) return false;
+  *at = p + skip;
+  *out_inside = kind == SHAPE_DATA ? 0 : kind == SHAPE_ARRAY ? count : 2 * count;
+  return true;
+}
+
 int tl_msgpack_check(const void *data, size_t size) {
-  struct tulle_unpack r = tulle_unpack_on(data, size);
-  uint64_t owed[TL_MSGPACK_DEPTH_MAX + 1] = {1}; /* values still to come, per level */
+  const uint8_t *at = data, *end = at + size;
+  uint64_t owed[TL_MSGPACK_DEPTH_MAX + 1], inside; /* values still to come, per level */
   size_t depth = 0;
+  owed[0] = 1;
   for (unsigned objects = 0; owed[0];) {
-    struct tulle_value v = tulle_unpack_any(&r);
-    uint64_t inside = values_owed(&v);
-    if (r.failed || inside > (uint64_t)(r.end - r.at))
-      return TULLE_E_BAD_MESSAGE; /* every value takes a byte */
+    /* Every value takes a byte. */
+    if (!pass_value(&at, end, &inside) || inside > (size_t)(end - at)) return TULLE_E_BAD_MESSAGE;
     if (++objects > TL_MSGPACK_OBJECTS_MAX) return TULLE_E_LIMIT;
     if (inside && depth == TL_MSGPACK_DEPTH_MAX) return TULLE_E_LIMIT;
     if (inside) {
@@ -245,5 +294,5 @@ int tl_msgpack_check(const void *data, size_t size) {
     }
     while (--owed[depth] == 0 && depth) depth--;
   }
-  return r.at == r.end ? 0 : TULLE_E_BAD_MESSAGE;
+  return at == end ? 0 : TULLE_E_BAD_MESSAGE;
 }
