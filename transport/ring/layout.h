@@ -88,7 +88,8 @@ enum tl_parked_mode {
 #define TL_PARKED_GENERATION 4u /* one generation: the waker rings once for each */
 
 /*
- * A record: this header, the body, and up to 7 bytes so that the next header is aligned. The data
+ * A record: this header, the body, and up to 63 bytes so that the next header begins a cache line:
+ * a line that two records share moves between processors once for each of them. The data
  * area is mapped twice back to back, so a record that passes its end goes on in one piece.
  */
 struct tl_record_header {
@@ -99,7 +100,7 @@ struct tl_record_header {
 };
 
 #define TL_RECORD_HEADER_BYTES 16u
-#define TL_RECORD_ALIGN        8u
+#define TL_RECORD_ALIGN        64u
 
 enum tl_record_flag {
   TL_RECORD_MORE = 1,  /* the message goes on in the next record */
