@@ -151,10 +151,12 @@ static const struct tl_procedure *find_procedure(struct tulle_channel *c, const 
   return p;
 }
 
-/* Not before the caller's own, which it began to count earlier. A long one need not be exact. */
-static uint64_t deadline_of(const struct tulle_call_context *call, uint64_t budget_ns) {
-  if (budget_ns < EXACT_NS) return tl_time_now() + budget_ns;
-  return tl_time_add(call->taken_at + TL_TIME_COARSE_NS, budget_ns);
+/* A long budget need not be exact: it counts from the last tick of the clock, which is early, and
+ * the caller is given up so much later. */
+static void set_deadline(struct tulle_call_context *call, uint64_t budget_ns) {
+  bool is_exact = budget_ns < EXACT_NS;
+  call->deadline = tl_time_add(is_exact ? tl_time_now() : call->taken_at, budget_ns);
+  call->late_at = is_exact ? call->deadline : tl_time_add(call->deadline, TL_TIME_COARSE_NS);
 }
 
 /* Reads the private copy. PROTOCOL: not a call that may follow the one before. */
@@ -166,7 +168,7 @@ static int context_read(struct tulle_call_context *call) {
   c->last_id = call->id = head.id;
   call->is_one_way = head.flags & TL_CALL_ONE_WAY;
   call->taken_at = tl_time_coarse();
-  call->deadline = deadline_of(call, head.budget_ns);
+  set_deadline(call, head.budget_ns);
   call->args = r.at;
   call->args_size = tl_reader_left(&r);
   call->procedure = find_procedure(c, head.name, head.name_size);
@@ -425,7 +427,7 @@ static void look_ahead(struct tulle_channel *c) {
 static int verdict_on(const struct tulle_call_context *call, uint64_t now) {
   if (__atomic_load_n(&call->is_cancelled, __ATOMIC_RELAXED)) return TULLE_E_CANCELLED;
   if (tl_channel_end_code(call->channel)) return TULLE_E_CANCELLED;
-  return now >= call->deadline ? TULLE_E_DEADLINE : 0;
+  return now >= call->late_at ? TULLE_E_DEADLINE : 0;
 }
 
 bool tulle_call_is_abandoned(const struct tulle_call_context *call) {

@@ -23,7 +23,8 @@ struct tulle_call_context {
   struct tl_list link; /* the loop's spare ones, the channel's intake, or its open calls */
   uint64_t id;
   uint64_t taken_at; /* off the ring, by the coarse clock */
-  uint64_t deadline;
+  uint64_t deadline; /* not after the caller's */
+  uint64_t late_at;  /* not before the caller's */
   const uint8_t *args;
   size_t args_size;
   uint8_t *bytes; /* the message: inline, or memory of its own */

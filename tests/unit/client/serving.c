@@ -25,7 +25,7 @@ static int open_threads(void **state) {
 
 static int open_idle(void **state) {
   (void)state;
-  fixture_open(&f, 0, 16384);
+  fixture_open(&f, 0, 65536);
   return 0;
 }
 
