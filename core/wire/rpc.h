@@ -85,7 +85,9 @@ static inline void tl_cancel_encode(struct tl_writer *w, uint64_t id) {
  * TULLE_E_BAD_MESSAGE. */
 
 static inline int tl_call_decode(struct tl_reader *r, struct tl_call_head *out) {
-  struct tl_call_head h = {.id = tl_read_u64(r), .budget_ns = tl_read_u64(r)};
+  struct tl_call_head h;
+  h.id = tl_read_u64(r);
+  h.budget_ns = tl_read_u64(r);
   h.name_size = tl_read_u8(r);
   h.flags = tl_read_u8(r);
   uint64_t zero = tl_read_le(r, 6);

@@ -164,7 +164,7 @@ enum link_state {
   LINK_OVER, /* lingers to repeat CLOSE, or for its owner to see what became of the lanes */
 };
 
-#define LINK_INDICES_MAX 4  /* previous, current and next epoch, and one being made */
+#define LINK_INDICES_MAX 4 /* previous, current and next epoch, and one being made */
 
 /* REKEY1 and REKEY2 carry the epoch that they make, then crypto/rekey.h's message. */
 #define REKEY_FRAME_BYTES (4 + TL_REKEY_BYTES)
