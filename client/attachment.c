@@ -50,8 +50,8 @@ static void wait_for(const struct attempt *a, uint64_t now, uint64_t deadline) {
   (void)poll(&p, 1, (int)((ns + TL_MS - 1) / TL_MS));
 }
 
-static int start_node(struct tulle *t) {
-  int r = tl_autostart(t->runtime_dir);
+static int start_node(struct tulle *t, uint64_t deadline) {
+  int r = tl_autostart(t->runtime_dir, deadline);
   tl_lock_take(&t->lock);
   if (!r) t->session.retry_at = tl_time_now();
   tl_lock_give(&t->lock);
@@ -70,7 +70,7 @@ int tl_attachment_ready(struct tulle *t, uint64_t deadline) {
     if (a.state == TL_SESSION_NONE && !is_passing(a.code)) return a.code;
     if (!give_up) give_up = a.was_attached ? tl_time_add(now, REATTACH_NS) : now;
     if (a.state == TL_SESSION_NONE && a.code == TULLE_E_NO_NODE && may_start) {
-      int r = start_node(t);
+      int r = start_node(t, deadline);
       if (r) return r == TULLE_E_NO_MEMORY ? r : TULLE_E_NO_NODE;
       may_start = false;
       give_up = TL_NEVER;

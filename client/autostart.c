@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include "client/place.h"
 #include "core/error.h"
+#include "core/time.h"
 
 #define RUNTIME_DIR "TULLE_RUNTIME_DIR="
 
@@ -21,7 +23,8 @@ struct start {
   char program[PATH_MAX];
   char runtime_dir[sizeof RUNTIME_DIR + PATH_MAX];
   char **environment;
-  int report; /* a pipe that exec closes: what comes through it is why exec failed */
+  char ready_fd[16]; /* `report` as the node reads it */
+  int report;        /* a pipe: a byte when the node serves; its end when there will be none */
 };
 
 /* The environment with TULLE_RUNTIME_DIR set, so that the node listens where we will look. */
@@ -52,17 +55,17 @@ static void reset_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Standard error stays the program's until the node serves: a node that cannot start says there why. */
 static void become_node(const struct start *s) {
-  char *const argv[] = {(char *)"tulle", (char *)"node", (char *)"--autostarted", NULL};
+  char *const argv[] = {(char *)"tulle",      (char *)"node",      (char *)"--autostarted",
+                        (char *)"--ready-fd", (char *)s->ready_fd, NULL};
   int null = open("/dev/null", O_RDWR);
   for (int fd = 0; fd < 3; fd++)
-    if (null >= 0 && null != fd) dup2(null, fd);
+    if (null >= 0 && null != fd && (fd != 2 || fcntl(fd, F_GETFD) < 0)) dup2(null, fd);
   close_all_but(s->report);
   reset_signals();
-  if (chdir("/") == 0) execve(s->program, argv, s->environment);
-  int code = errno;
-  ssize_t ignored = write(s->report, &code, sizeof code);
-  (void)ignored;
+  if (fcntl(s->report, F_SETFD, 0) == 0 && chdir("/") == 0)
+    execve(s->program, argv, s->environment);
   _exit(127);
 }
 
@@ -87,19 +90,33 @@ static int spawn(const struct start *s) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : TULLE_E_NO_MEMORY;
 }
 
-static int spawn_and_hear(struct start *s) {
-  int ends[2], code = 0;
+/* A byte says that a node serves, or that another one is about to. */
+static int hear(int fd, uint64_t deadline) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  unsigned char said = 0;
+  for (;;) {
+    uint64_t now = tl_time_now();
+    if (now >= deadline) return 0; /* it may yet come; who waits no longer sees that for himself */
+    uint64_t ns = tl_time_min(deadline - now, TL_S);
+    if (poll(&p, 1, (int)((ns + TL_MS - 1) / TL_MS)) > 0) break;
+  }
+  return read(fd, &said, 1) == 1 ? 0 : TULLE_E_NO_NODE;
+}
+
+static int spawn_and_hear(struct start *s, uint64_t deadline) {
+  int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
   s->report = fcntl(ends[1], F_DUPFD_CLOEXEC, 3); /* out of the way of the standard three */
   close(ends[1]);
+  snprintf(s->ready_fd, sizeof s->ready_fd, "%d", s->report);
   int r = s->report < 0 ? -errno : spawn(s);
   if (s->report >= 0) close(s->report);
-  if (!r && read(ends[0], &code, sizeof code) == (ssize_t)sizeof code) r = TULLE_E_NO_NODE;
+  if (!r) r = hear(ends[0], deadline);
   close(ends[0]);
   return r;
 }
 
-int tl_autostart(const char *runtime_dir) {
+int tl_autostart(const char *runtime_dir, uint64_t deadline) {
   struct start s;
   memcpy(s.runtime_dir, RUNTIME_DIR, sizeof RUNTIME_DIR);
   if (tl_place_of_program(s.program, sizeof s.program) != 0) return TULLE_E_NO_NODE;
@@ -107,7 +124,7 @@ int tl_autostart(const char *runtime_dir) {
     return TULLE_E_NO_NODE;
   s.environment = environment_with(s.runtime_dir);
   if (!s.environment) return TULLE_E_NO_MEMORY;
-  int r = spawn_and_hear(&s);
+  int r = spawn_and_hear(&s, deadline);
   free(s.environment);
   return r;
 }

@@ -7,8 +7,11 @@
 #ifndef TL_CLIENT_AUTOSTART_H
 #define TL_CLIENT_AUTOSTART_H
 
-/* Starts `tulle node --autostarted` in the folder of tl_place_to_start(), and does not wait until
- * it serves. Errors: NO_NODE (no program, or no folder), -errno of what failed. */
-int tl_autostart(const char *runtime_dir);
+#include <stdint.h>
+
+/* Starts `tulle node --autostarted` in the folder of tl_place_to_start(), and waits until it serves,
+ * until it has ended, or until `deadline`. What keeps it from serving it says on standard error.
+ * Errors: NO_NODE (no program, no folder, or it ended), -errno of what failed. */
+int tl_autostart(const char *runtime_dir, uint64_t deadline);
 
 #endif

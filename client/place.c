@@ -62,18 +62,33 @@ int tl_place_to_start(const char *runtime_dir, char *out, size_t out_size) {
   return geteuid() == 0 ? print(out, out_size, SYSTEM_DIR, NULL) : TULLE_E_NOT_FOUND;
 }
 
-int tl_place_of_program(char *out, size_t out_size) {
-  const char *named = setting("TULLE_BIN"), *path = setting("PATH");
-  if (named) return print_absolute(out, out_size, named, NULL);
+/* In the folder of the running program: what was built or installed with it fits it best. */
+static bool program_beside(char *out, size_t out_size) {
+  char self[PATH_MAX];
+  ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (size <= 0) return false;
+  self[size] = 0;
+  *strrchr(self, '/') = 0;
+  return print(out, out_size, self, "tulle") == 0 && access(out, X_OK) == 0;
+}
+
+static bool program_in_path(char *out, size_t out_size) {
+  const char *path = setting("PATH");
   if (!path) path = "/usr/local/bin:/usr/bin:/bin";
   while (*path) {
     size_t length = strcspn(path, ":");
     int n = snprintf(out, out_size, "%.*s/tulle", (int)length, path);
     /* A relative part of PATH means the working folder, whose files nobody chose. */
-    if (*path == '/' && n > 0 && (size_t)n < out_size && access(out, X_OK) == 0) return 0;
+    if (*path == '/' && n > 0 && (size_t)n < out_size && access(out, X_OK) == 0) return true;
     path += length + (path[length] == ':');
   }
-  return TULLE_E_NOT_FOUND;
+  return false;
+}
+
+int tl_place_of_program(char *out, size_t out_size) {
+  const char *named = setting("TULLE_BIN");
+  if (named) return print_absolute(out, out_size, named, NULL);
+  return program_beside(out, out_size) || program_in_path(out, out_size) ? 0 : TULLE_E_NOT_FOUND;
 }
 
 bool tl_place_may_autostart(void) {

@@ -4,7 +4,7 @@
  *
  *   TULLE_RUNTIME_DIR   the node's folder, instead of $XDG_RUNTIME_DIR/tulle and /run/tulle
  *   TULLE_AUTOSTART     0: never start a node
- *   TULLE_BIN           the `tulle` program, instead of the one in PATH
+ *   TULLE_BIN           the `tulle` program, instead of the one beside the running program or in PATH
  *   TULLE_WAIT          spin, sleep or default: how waits behave (for benchmarks)
  *
  * In a program with more rights than its user, the environment does not count.

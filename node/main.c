@@ -5,6 +5,7 @@
 #include "node/main.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -113,6 +114,26 @@ static int fail_taken(const char *path, uint32_t pid) {
   return fail("another node uses %s", path);
 }
 
+/* To who waits for this node, and sees as well when it ends without a word. */
+static void report(const struct tl_node_options *o) {
+  if (o->ready_fd >= 0) (void)!write(o->ready_fd, "\n", 1);
+}
+
+/* Of nodes that programs start at the same time one stays, and serves them all. One that lives elsewhere on the same
+ * state serves nobody here. */
+static int give_way(const struct place *p, const struct tl_node_options *o, const char *path,
+                    uint32_t pid) {
+  for (int waited = 0; o->ready_fd >= 0 && waited < DIRECTORY_RETRY_MS;
+       waited += TAKEOVER_RETRY_MS) {
+    if (tl_listener_answers(p->path.runtime)) {
+      report(o);
+      return EXIT_BAD;
+    }
+    poll(NULL, 0, TAKEOVER_RETRY_MS);
+  }
+  return fail_taken(path, pid);
+}
+
 /* Takes the place of nobody, or of a node that a program started by itself. */
 static int place_claim(const struct place *p, const struct tl_node_options *o) {
   uint32_t pid = 0, asked = 0;
@@ -121,7 +142,7 @@ static int place_claim(const struct place *p, const struct tl_node_options *o) {
     int r = place_lock(p, &pid, &path);
     if (r == 0) return 0;
     if (r < 0) return fail("%s: %s", path, tulle_error_text(r));
-    if (o->is_autostarted) return fail_taken(path, pid);
+    if (o->is_autostarted) return give_way(p, o, path, pid);
     enum tl_takeover t = tl_listener_take_over(p->path.runtime, TAKEOVER_MS, &asked);
     if (t == TL_TAKEOVER_REFUSED) return fail_taken(p->path.runtime, asked);
     if (waited >= (t == TL_TAKEOVER_GIVEN ? TAKEOVER_MS : DIRECTORY_RETRY_MS))
@@ -214,6 +235,25 @@ static void notify_ready(void) {
   close(fd);
 }
 
+/* The program that started it lent its own for saying why it cannot. */
+static void give_back_stderr(void) {
+  int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (null >= 0) dup2(null, STDERR_FILENO);
+  if (null >= 0) close(null);
+}
+
+static void say_ready(const struct place *p, const struct tl_node_options *o,
+                      const struct tl_node *node) {
+  if (o->is_autostarted && o->ready_fd >= 0)
+    give_back_stderr();
+  else
+    fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
+            TL_LISTEN_NAME);
+  report(o);
+  if (o->ready_fd >= 0) close(o->ready_fd);
+  notify_ready();
+}
+
 static struct tl_network_config
 network_config(const struct place *p, const struct tl_node_options *o, struct tl_node *node) {
   struct tl_network_config c = {.node = node,
@@ -237,9 +277,7 @@ static int serve(const struct place *p, const struct tl_node_options *o, struct 
   if (r < 0) return fail("%s/%s: %s", p->path.runtime, TL_LISTEN_NAME, tulle_error_text(r));
   r = tl_loop_open(node, listener.fd, o->is_autostarted ? NULL : &network, &loop);
   if (r == 0) {
-    fprintf(stderr, "ready: node %s at %s/%s\n", node->config.self.node_name, p->path.runtime,
-            TL_LISTEN_NAME);
-    notify_ready();
+    say_ready(p, o, node);
     tl_loop_run(loop);
     tl_loop_close(loop);
   }

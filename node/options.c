@@ -1,7 +1,11 @@
 #include "node/options.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -18,8 +22,9 @@ static const char usage[] =
     "  --peer ADDR:PORT    another node, for where multicast does not reach; may be repeated\n"
     "  --no-mdns           neither announce nor look for nodes by mDNS\n"
     "  --carrier CARRIER   what links use: auto (UDP, TCP where UDP does not pass), udp or tcp\n"
-    "  --autostarted       as programs start it: this machine only, ends a minute after the last "
-    "one\n"
+    "  --ready-fd FD       where a newline says, as well, that programs can attach\n"
+    "  --autostarted       as programs start it: this machine only, ends a minute after the last\n"
+    "                      one, and its standard error only until it is ready\n"
     "\n"
     "It lives in $TULLE_RUNTIME_DIR (socket) and $TULLE_STATE_DIR (keys, trust).\n";
 
@@ -29,6 +34,7 @@ enum {
   OPTION_PEER,
   OPTION_NO_MDNS,
   OPTION_CARRIER,
+  OPTION_READY_FD,
   OPTION_AUTOSTARTED,
   OPTION_HELP
 };
@@ -39,6 +45,7 @@ static const struct option known[] = {
     {"peer", required_argument, NULL, OPTION_PEER},
     {"no-mdns", no_argument, NULL, OPTION_NO_MDNS},
     {"carrier", required_argument, NULL, OPTION_CARRIER},
+    {"ready-fd", required_argument, NULL, OPTION_READY_FD},
     {"autostarted", no_argument, NULL, OPTION_AUTOSTARTED},
     {"help", no_argument, NULL, OPTION_HELP},
     {0},
@@ -72,6 +79,18 @@ static int read_carrier(const char *value, enum tl_carrier_choice *out) {
   return refuse("not a carrier (auto, udp, tcp)", value);
 }
 
+/* One that this process was given, and none of the standard three. */
+static int read_descriptor(const char *value, int *out) {
+  char *end;
+  errno = 0;
+  long fd = strtol(value, &end, 10);
+  if (errno || *end || end == value || fd < 3 || fd > INT_MAX || fcntl((int)fd, F_GETFD) < 0)
+    return refuse("not an open descriptor", value);
+  (void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+  *out = (int)fd;
+  return 0;
+}
+
 static int read_option(int option, const char *value, struct tl_node_options *o) {
   switch (option) {
   case OPTION_NAME:
@@ -90,6 +109,8 @@ static int read_option(int option, const char *value, struct tl_node_options *o)
   case OPTION_AUTOSTARTED:
     o->is_autostarted = true;
     return 0;
+  case OPTION_READY_FD:
+    return read_descriptor(value, &o->ready_fd);
   case OPTION_HELP:
     fputs(usage, stdout);
     return TL_END;
@@ -100,7 +121,7 @@ static int read_option(int option, const char *value, struct tl_node_options *o)
 
 int tl_node_options_read(int argc, char **argv, struct tl_node_options *out) {
   int option;
-  *out = (struct tl_node_options){0};
+  *out = (struct tl_node_options){.ready_fd = -1};
   optind = 0;
   while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
     int r = read_option(option, optarg, out);

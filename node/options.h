@@ -21,6 +21,7 @@ struct tl_node_options {
   enum tl_carrier_choice carrier;
   bool no_mdns;
   bool is_autostarted;
+  int ready_fd; /* gets a newline when programs can attach; -1: none */
 };
 
 /* 0; TL_END: help was asked for and printed on standard output; INVALID: the fault stands on standard error. */

@@ -159,6 +159,8 @@ static void check_state(struct doctor *d) {
   snprintf(cure, sizeof cure, "chmod -R go= %.200s", dir);
   if (is_open && *file)
     find(d, LEVEL_FAIL, "identity", cure, "others can read %.200s", file);
+  else if (is_open)
+    find(d, LEVEL_FAIL, "identity", cure, "others may enter %.200s, so no node starts there", dir);
   else
     find(d, LEVEL_OK, "identity", NULL, "%s is readable by its owner only", dir);
 }

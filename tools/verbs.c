@@ -18,6 +18,8 @@ static const struct tl_option node_options[] = {
      "neither announce this node nor look for others by mDNS"},
     {"carrier", 0, TL_OPTION_CHOICE, "C", "auto udp tcp",
      "what links use: UDP, and TCP where UDP does not pass (auto), or one alone"},
+    {"ready-fd", 0, TL_OPTION_COUNT, "FD", NULL,
+     "where a newline says, as well, that programs can attach"},
     {"autostarted", 0, TL_OPTION_FLAG, NULL, NULL,
      "as programs start it: this machine only, ends a minute after the last one"},
     END_OF_OPTIONS};

@@ -5,7 +5,8 @@
  * the whole process, made with the defaults when first needed. The node is the one of
  * $TULLE_RUNTIME_DIR, else of $XDG_RUNTIME_DIR/tulle, else of /run/tulle. Where none runs, one is
  * started for this user (only this machine: no port, no mDNS; it goes when nobody has used it for a
- * minute) unless TULLE_AUTOSTART=0.
+ * minute) unless TULLE_AUTOSTART=0. The program for that is $TULLE_BIN, else the `tulle` in the
+ * folder of the running program or in PATH; if it cannot serve it says why on standard error.
  *
  * When the node dies, pending calls end (TULLE_E_PEER_GONE or TULLE_E_OUTCOME_UNKNOWN) and the
  * library attaches again by itself, registering what was registered.

@@ -73,6 +73,13 @@ static int connect_to(const char *path, int timeout_ms, uint32_t *out_pid) {
   return fd;
 }
 
+bool tl_listener_answers(const char *path) {
+  uint32_t pid;
+  int fd = connect_to(path, 0, &pid);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
 enum tl_takeover tl_listener_take_over(const char *path, int timeout_ms, uint32_t *out_pid) {
   static const struct tl_control ask = {.type = TL_CONTROL_TAKEOVER,
                                         .version_min = TL_CONTROL_VERSION_MIN,

@@ -22,6 +22,9 @@ int tl_listener_open(int directory_fd, const char *path, unsigned mode, struct t
 /* Removes the socket file if it is still this one's. `fd` is not closed: its owner does that. */
 void tl_listener_remove(const struct tl_listener *l);
 
+/* Whether a node can be reached through the socket file. */
+bool tl_listener_answers(const char *path);
+
 /* What became of asking the node behind a socket for its place. */
 enum tl_takeover {
   TL_TAKEOVER_NOBODY,  /* nobody listens there */
