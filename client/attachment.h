@@ -1,5 +1,6 @@
 /*
- * The parts of a `struct tulle`, and what all files of this folder ask of it.
+ * The state of an attachment, and who may touch what of it. All that works on it lies above; here
+ * is no function.
  *
  * There is no thread of the library's own: whoever is inside a function of it and waits also hears
  * of the node (its events word ends every wait) and does what there is to do.
@@ -7,13 +8,49 @@
 #ifndef TL_CLIENT_ATTACHMENT_H
 #define TL_CLIENT_ATTACHMENT_H
 
-#include "client/lock.h"
-#include "client/loop.h"
-#include "client/process.h"
-#include "client/session.h"
-#include "core/list.h"
-#include "transport/ring/park.h"
+#include "client/alert.h"
+#include "client/lead.h"
+#include "client/line.h"
+#include "core/table.h"
 #include "tulle/attach.h"
+
+struct tulle_channel;
+
+enum tl_stay_state { TL_STAY_NONE, TL_STAY_GREETED, TL_STAY_READY };
+
+/* From attaching to a node to its death: stay.h. The attachment's lock, but for what says otherwise. */
+struct tl_stay {
+  enum tl_stay_state state;   /* atomic: written under the lock, read anywhere */
+  struct tulle_channel *node; /* channel 0, held; NULL unless READY */
+  struct tulle_identity self;
+  uint32_t events_seen;     /* atomic: the events word at the last poll */
+  struct tl_table channels; /* by number */
+  unsigned opening;         /* threads that are opening a channel */
+  unsigned unclaimed;       /* clients' channels that are here and not yet theirs */
+  struct tl_list segments;  /* mapped for a channel or a growth that is not complete */
+  size_t segment_count;
+  int code;                    /* why the last attempt failed */
+  uint64_t retry_at, pause_ns; /* the next attempt, and the pause after it */
+  uint64_t polled_at;          /* atomic: the last poll */
+};
+
+/* What the loop's leader has: loop.h. */
+struct tl_loop {
+  struct tl_list members;
+  size_t member_count;
+  struct tl_list ready;
+  unsigned steps;    /* since all members were looked at */
+  uint64_t taken_at; /* when the last call was taken off a ring, by the coarse clock */
+  struct tl_list spares;
+  size_t spare_count;
+
+  /* descriptors, made when first needed */
+  int epoll_fd; /* -1: none */
+  int timer_fd;
+  bool is_in_epoll;
+  bool uses_fd;      /* the program has asked for the descriptor */
+  uint64_t timer_at; /* what the timer is set to */
+};
 
 struct tulle {
   uint64_t process;  /* the process that it belongs to */
@@ -21,30 +58,19 @@ struct tulle {
   char program[TL_SERVICE_NAME_BYTES_MAX + 1];
   bool may_autostart;
   struct tl_parking parking;
+  struct tl_alert alert;
+  struct tl_line line;
 
-  /* Rung for what happens inside this process: something for the loop, a channel closed, a stop. */
-  struct tl_cancel bell;
-
-  struct tl_lock lock; /* guards the session and the services */
-  struct tl_session session;
+  struct tl_lock lock; /* guards the stay and the services */
+  struct tl_stay stay;
   struct tl_list services; /* by link */
+  uint64_t register_at;    /* atomic: when to offer again what was not taken; TL_NEVER */
 
   struct tl_lock list_lock; /* a leaf */
   struct tl_list channels;  /* every channel that is not destroyed, by all_link */
 
+  struct tl_lead lead;
   struct tl_loop loop;
 };
-
-/* The attachment meant by `t`: itself, or for NULL that of the whole process, made now if need be.
- * FORKED, and what tulle_attach() yields. */
-int tl_attachment_of(struct tulle *t, struct tulle **out);
-
-/* Makes sure that there is a session, attaching again if need be (and starting a node, where that
- * is allowed). DEADLINE, NO_NODE, and what the node refuses with. No lock is held. */
-int tl_attachment_ready(struct tulle *t, uint64_t deadline);
-
-/* Tells whoever waits inside the library to look around. Any thread, any lock; async-signal-safe.
- */
-void tl_attachment_kick(struct tulle *t);
 
 #endif

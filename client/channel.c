@@ -4,8 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/service.h"
-
 /* ---- life ---- */
 
 void tl_identity_of(const struct tl_party *party, struct tulle_identity *out) {
@@ -54,14 +52,14 @@ int tl_channel_new(struct tulle *t, const struct tl_control *m, const struct tl_
   c->t = t;
   c->number = m->channel;
   c->role = m->role;
-  c->session = t->session.socket.number;
+  c->line = t->line.number;
   c->holders = 1;
   c->next_id = 1;
   c->async_deadline = TL_NEVER;
   tl_identity_of(&m->party, &c->peer);
   init_lists(c);
   tl_pendings_init(&c->pendings);
-  c->node = t->session.node;
+  c->node = t->stay.node;
   if (c->node) tl_channel_hold(c->node);
   c->events = &(c->node ? c->node : c)->ring.peer.page->events;
   tl_lock_take(&t->list_lock);
@@ -75,7 +73,7 @@ static void say_close(struct tulle_channel *c) {
   if (c->is_close_said || !c->t || !c->number) return;
   c->is_close_said = true;
   struct tl_control m = {.type = TL_CONTROL_CLOSE, .channel = c->number};
-  tl_socket_say(&c->t->session.socket, c->session, &m);
+  tl_line_say(&c->t->line, c->line, &m);
 }
 
 static void free_out(struct tl_out *o) {
@@ -123,7 +121,7 @@ void tl_channel_give(struct tulle_channel *c) {
 
 /* ---- ending ---- */
 
-void tl_channel_end(struct tulle_channel *c, const struct tl_end *end) {
+void tl_channel_end(struct tulle_channel *c, const struct tl_ending *end) {
   if (c->end.code) return;
   c->end.begun = end->begun;
   c->end.is_final = end->is_final;
@@ -133,16 +131,17 @@ void tl_channel_end(struct tulle_channel *c, const struct tl_end *end) {
   if (c->role == TL_ROLE_SERVER || c->is_member || c->async_count)
     tl_channel_attend(c);
   else if (c->t)
-    tl_attachment_kick(c->t);
+    tl_alert_raise(&c->t->alert);
 }
 
 void tl_channel_fail(struct tulle_channel *c, int code) {
-  tl_channel_end(c, &(struct tl_end){.code = code, .begun = UINT64_MAX});
+  tl_channel_end(c, &(struct tl_ending){.code = code, .begun = UINT64_MAX});
   say_close(c);
 }
 
 void tl_channel_close_own(struct tulle_channel *c) {
-  tl_channel_end(c, &(struct tl_end){.code = TULLE_E_CLOSED, .begun = UINT64_MAX, .is_own = true});
+  tl_channel_end(c,
+                 &(struct tl_ending){.code = TULLE_E_CLOSED, .begun = UINT64_MAX, .is_own = true});
   say_close(c);
 }
 
@@ -170,7 +169,7 @@ static void ask_to_grow(struct tulle_channel *c) {
   if (!bytes || c->is_growing || !c->t) return;
   c->is_growing = true;
   struct tl_control m = {.type = TL_CONTROL_GROW, .channel = c->number, .bytes = bytes};
-  tl_socket_say(&c->t->session.socket, c->session, &m);
+  tl_line_say(&c->t->line, c->line, &m);
 }
 
 static void move_to_next_area(struct tulle_channel *c) {
@@ -311,19 +310,15 @@ struct tl_wait tl_channel_wait_of(struct tulle_channel *c) {
   return (struct tl_wait){
       .deadline = TL_NEVER,
       .events = c->events,
-      .events_seen = __atomic_load_n(&t->session.events_seen, __ATOMIC_ACQUIRE),
-      .events_fd = __atomic_load_n(&t->session.socket.fd, __ATOMIC_RELAXED),
-      .cancel = &t->bell,
-      .cancel_seen = tl_cancel_seen(&t->bell),
+      .events_seen = __atomic_load_n(&t->stay.events_seen, __ATOMIC_ACQUIRE),
+      .events_fd = __atomic_load_n(&t->line.fd, __ATOMIC_RELAXED),
+      .cancel = &t->alert.cancel,
+      .cancel_seen = tl_cancel_seen(&t->alert.cancel),
   };
 }
 
-void tl_channel_act_on(struct tulle_channel *c, int wait_end) {
-  if (wait_end == TL_WAIT_EVENT || wait_end == TL_WAIT_TICK) tl_session_poll(c->t, tl_time_now());
-}
-
 void tl_channel_unattend(struct tulle_channel *c) {
-  if (!c->t || !c->is_attending || !tl_loop_unattend(&c->t->loop, c)) return;
+  if (!c->t || !c->is_attending || !tl_alert_unattend(&c->t->alert, &c->attention_link)) return;
   c->is_attending = false;
   c->holders--;
 }
@@ -333,7 +328,7 @@ void tl_channel_attend(struct tulle_channel *c) {
   if (!c->is_attending) {
     c->is_attending = true;
     c->holders++;
-    tl_loop_attend(&c->t->loop, c);
+    tl_alert_attend(&c->t->alert, &c->attention_link);
   }
-  tl_attachment_kick(c->t);
+  tl_alert_raise(&c->t->alert);
 }

@@ -5,7 +5,7 @@
  * Who may do what. Sending is under the channel's lock. Receiving belongs to its driver: on a
  * client's channel the thread that waits there for its own call (it completes the calls of others
  * on the way, and hands the role over when its own has ended) or the loop while it has it; on a
- * server's channel always the thread that leads the loop (loop.h). So a call that nobody disputes
+ * server's channel always the thread that leads the loop (lead.h). So a call that nobody disputes
  * takes the lock twice, and no ring is read by two threads.
  *
  * How it ends. Somebody sets `end` (the node said so, the peer broke the rules, the program closed
@@ -19,6 +19,7 @@
 
 #include "client/attachment.h"
 #include "client/pending.h"
+#include "client/process.h"
 #include "core/wire/control.h"
 #include "core/wire/rpc.h"
 #include "transport/ring/channel.h"
@@ -37,7 +38,7 @@ struct tl_out {
 };
 
 /* Why a channel is over. */
-struct tl_end {
+struct tl_ending {
   int code;       /* atomic; 0: it is not */
   uint64_t begun; /* calls with ids below it had been begun; UINT64_MAX: the peer's page knows */
   bool is_final;  /* the peer begins nothing more */
@@ -57,8 +58,8 @@ struct tulle_channel {
   struct tulle *t; /* NULL once the attachment is gone */
   uint32_t number;
   enum tl_channel_role role;
-  uint64_t session;
-  struct tulle_channel *node; /* channel 0 of its session, held; itself is channel 0: NULL */
+  uint64_t line;              /* number of the connection in which it was made */
+  struct tulle_channel *node; /* channel 0 of its stay, held; itself is channel 0: NULL */
   const uint32_t *events;     /* in that one's page */
   struct tulle_identity peer;
   struct tulle_service *service; /* of a server's channel */
@@ -69,7 +70,7 @@ struct tulle_channel {
   struct tl_lock lock; /* guards all to the end, but for what says otherwise */
   unsigned holders;    /* who has a pointer to it for longer than a function */
   unsigned users;      /* threads inside a call of it */
-  struct tl_end end;
+  struct tl_ending end;
   bool is_close_said;
   const void *driver; /* the thread that has the receiving side (clients) */
   bool is_batching;   /* what the driver sends is published when its turn ends */
@@ -112,7 +113,7 @@ struct tulle_channel {
   bool is_armed;                 /* its descriptor will tell */
   bool is_attending;             /* under the lock: in the loop's list of attention */
   bool is_watched;               /* under the lock: the loop looks at it without being told */
-  struct tl_list attention_link; /* the loop's lock */
+  struct tl_list attention_link; /* the alert's lock */
 };
 
 /* ---- life ---- */
@@ -153,7 +154,7 @@ static inline int tl_channel_end_code(const struct tulle_channel *c) {
 
 /* (lock) Says that it is over; only the first reason counts. The driver or the loop does the rest.
  */
-void tl_channel_end(struct tulle_channel *c, const struct tl_end *end);
+void tl_channel_end(struct tulle_channel *c, const struct tl_ending *end);
 
 /* (lock) This program is done with it: the peer is told at once. */
 void tl_channel_close_own(struct tulle_channel *c);
@@ -223,15 +224,12 @@ static inline int tl_channel_next(struct tulle_channel *c, struct tl_message *ou
 /* True when the node has rung since somebody last heard it out. */
 static inline bool tl_channel_is_rung(const struct tulle_channel *c) {
   return __atomic_load_n(c->events, __ATOMIC_ACQUIRE) !=
-         __atomic_load_n(&c->t->session.events_seen, __ATOMIC_ACQUIRE);
+         __atomic_load_n(&c->t->stay.events_seen, __ATOMIC_ACQUIRE);
 }
 
 /* A wait on this channel that ends with whatever happens to it or to the attachment. To be made
  * before the look that decides to wait. */
 struct tl_wait tl_channel_wait_of(struct tulle_channel *c);
-
-/* Acts on how a wait ended: reads the control socket. */
-void tl_channel_act_on(struct tulle_channel *c, int wait_end);
 
 /* (lock) Has the loop look at it, and wakes whoever waits in the library. */
 void tl_channel_attend(struct tulle_channel *c);

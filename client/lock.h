@@ -5,8 +5,9 @@
  * nothing in a process that has one thread (nothing runs between the flag and the section that it
  * guards, and no section creates a thread), and one atomic exchange a step otherwise.
  *
- * Order of the locks of this folder: attachment (struct tulle), then channel, then the leaves
- * (loop, session's outbox). Nobody holds one while user code runs or while sleeping.
+ * Order of the locks of this folder: attachment (struct tulle), then channel, then the leaves (those
+ * of the alert, the line, the list of channels). Nobody holds one while user code runs or while
+ * sleeping.
  */
 #ifndef TL_CLIENT_LOCK_H
 #define TL_CLIENT_LOCK_H

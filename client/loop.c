@@ -6,9 +6,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "client/attachment.h"
-#include "client/call.h"
-#include "client/served.h"
+#include "client/drive.h"
+#include "client/stay.h"
 
 /* Up to so many members wait on futexes; below the second number those in epoll come back. */
 #define FUTEX_MEMBERS_MAX  32
@@ -28,20 +27,11 @@ enum { TOLD_WAKE = 0, TOLD_SOCKET = 1, TOLD_TIMER = 2, TOLD_CHANNEL };
 
 /* ---- life ---- */
 
-int tl_loop_init(struct tl_loop *l) {
-  *l = (struct tl_loop){.epoll_fd = -1,
-                        .timer_fd = -1,
-                        .wake_fd = -1,
-                        .async_deadline = TL_NEVER,
-                        .timer_at = TL_NEVER};
-  tl_list_init(&l->attention);
+void tl_loop_init(struct tl_loop *l) {
+  *l = (struct tl_loop){.epoll_fd = -1, .timer_fd = -1, .timer_at = TL_NEVER};
   tl_list_init(&l->members);
   tl_list_init(&l->ready);
   tl_list_init(&l->spares);
-  if (pthread_mutex_init(&l->mutex, NULL) != 0) return TULLE_E_NO_MEMORY;
-  pthread_cond_init(&l->is_free, NULL);
-  pthread_cond_init(&l->is_urgent, NULL);
-  return 0;
 }
 
 static void close_all(int *fds[], size_t count) {
@@ -52,74 +42,14 @@ static void close_all(int *fds[], size_t count) {
 }
 
 void tl_loop_deinit(struct tl_loop *l) {
-  close_all((int *[]){&l->epoll_fd, &l->timer_fd, &l->wake_fd}, 3);
-  pthread_cond_destroy(&l->is_free);
-  pthread_cond_destroy(&l->is_urgent);
-  pthread_mutex_destroy(&l->mutex);
+  close_all((int *[]){&l->epoll_fd, &l->timer_fd}, 2);
   tl_served_free_spares(l);
 }
 
-/* ---- leading ---- */
+/* ---- members ---- */
 
-void tl_loop_lead(struct tulle *t, bool is_urgent) {
-  struct tl_loop *l = &t->loop;
-  pthread_mutex_lock(&l->mutex);
-  if (is_urgent) {
-    __atomic_fetch_add(&l->urgent, 1, __ATOMIC_RELAXED);
-    if (l->leader) tl_attachment_kick(t);
-    while (l->leader) pthread_cond_wait(&l->is_urgent, &l->mutex);
-    __atomic_fetch_sub(&l->urgent, 1, __ATOMIC_RELAXED);
-  } else {
-    while (l->leader || l->urgent) pthread_cond_wait(&l->is_free, &l->mutex);
-  }
-  l->leader = tl_thread_self();
-  pthread_mutex_unlock(&l->mutex);
-}
-
-bool tl_loop_try_lead(struct tl_loop *l) {
-  pthread_mutex_lock(&l->mutex);
-  bool is_ours = !l->leader && !l->urgent;
-  if (is_ours) l->leader = tl_thread_self();
-  pthread_mutex_unlock(&l->mutex);
-  return is_ours;
-}
-
-void tl_loop_give(struct tl_loop *l) {
-  pthread_mutex_lock(&l->mutex);
-  l->leader = NULL;
-  pthread_cond_signal(l->urgent ? &l->is_urgent : &l->is_free);
-  pthread_mutex_unlock(&l->mutex);
-}
-
-bool tl_loop_is_led_by_me(struct tl_loop *l) {
-  pthread_mutex_lock(&l->mutex);
-  bool is_ours = l->leader == tl_thread_self();
-  pthread_mutex_unlock(&l->mutex);
-  return is_ours;
-}
-
-/* ---- attention ---- */
-
-void tl_loop_attend(struct tl_loop *l, struct tulle_channel *c) {
-  tl_lock_take(&l->lock);
-  tl_list_push_back(&l->attention, &c->attention_link);
-  __atomic_store_n(&l->has_attention, true, __ATOMIC_SEQ_CST);
-  tl_lock_give(&l->lock);
-}
-
-bool tl_loop_unattend(struct tl_loop *l, struct tulle_channel *c) {
-  tl_lock_take(&l->lock);
-  bool is_there = !tl_list_is_empty(&c->attention_link);
-  tl_list_remove(&c->attention_link);
-  tl_lock_give(&l->lock);
-  return is_there;
-}
-
-static struct tulle_channel *next_attention(struct tl_loop *l) {
-  tl_lock_take(&l->lock);
-  struct tl_list *link = tl_list_pop_front(&l->attention);
-  if (!link) __atomic_store_n(&l->has_attention, false, __ATOMIC_RELAXED);
-  tl_lock_give(&l->lock);
+static struct tulle_channel *next_attention(struct tl_alert *a) {
+  struct tl_list *link = tl_alert_next(a);
   return link ? tl_container_of(link, struct tulle_channel, attention_link) : NULL;
 }
 
@@ -139,10 +69,11 @@ static void join_epoll(struct tl_loop *l, struct tulle_channel *c) {
 }
 
 /* Takes over the holder of the list of attention, or gives it back where the loop has one. */
-static void absorb(struct tl_loop *l) {
+static void absorb(struct tulle *t) {
+  struct tl_loop *l = &t->loop;
   struct tulle_channel *c;
-  if (tl_likely(!__atomic_load_n(&l->has_attention, __ATOMIC_ACQUIRE))) return;
-  while ((c = next_attention(l))) {
+  if (tl_likely(!__atomic_load_n(&t->alert.has_attention, __ATOMIC_ACQUIRE))) return;
+  while ((c = next_attention(&t->alert))) {
     bool is_new = !c->is_member;
     if (is_new) {
       tl_list_push_back(&l->members, &c->member_link);
@@ -167,7 +98,7 @@ static void forget_member(struct tulle *t, struct tulle_channel *c) {
   l->member_count--;
   if (c->is_in_epoll) (void)epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, tl_channel_fd(&c->ring), NULL);
   c->is_in_epoll = c->is_armed = false;
-  tl_session_forget(t, c);
+  tl_stay_forget(t, c);
   tl_lock_take(&c->lock);
   c->is_member = c->is_watched = false;
   c->holders--;
@@ -175,13 +106,13 @@ static void forget_member(struct tulle *t, struct tulle_channel *c) {
 }
 
 void tl_loop_leave_all(struct tulle *t) {
-  absorb(&t->loop);
+  absorb(t);
   TL_LIST_FOR_EACH(l, &t->loop.members)
   forget_member(t, tl_container_of(l, struct tulle_channel, member_link));
 }
 
 void tl_loop_end_service(struct tulle *t, const struct tulle_service *s) {
-  absorb(&t->loop);
+  absorb(t);
   TL_LIST_FOR_EACH(l, &t->loop.members) {
     struct tulle_channel *c = tl_container_of(l, struct tulle_channel, member_link);
     if (c->service != s) continue;
@@ -191,7 +122,7 @@ void tl_loop_end_service(struct tulle *t, const struct tulle_service *s) {
     forget_member(t, c);
   }
   /* Closing has put them on the list of attention. */
-  absorb(&t->loop);
+  absorb(t);
   TL_LIST_FOR_EACH(l, &t->loop.members) {
     struct tulle_channel *c = tl_container_of(l, struct tulle_channel, member_link);
     if (c->service == s) forget_member(t, c);
@@ -260,14 +191,10 @@ static int make_descriptors(struct tulle *t) {
   l->epoll_fd = epoll;
   epoll_add(l, wake, TOLD_WAKE);
   epoll_add(l, timer, TOLD_TIMER);
-  if (t->session.socket.fd >= 0) epoll_add(l, t->session.socket.fd, TOLD_SOCKET);
+  tl_line_watch(&t->line, epoll, TOLD_SOCKET);
   tl_lock_give(&t->lock);
-  __atomic_store_n(&l->wake_fd, wake, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&t->alert.wake_fd, wake, __ATOMIC_SEQ_CST);
   return 0;
-}
-
-void tl_loop_watch_socket(struct tl_loop *l, int fd) {
-  if (l->epoll_fd >= 0) epoll_add(l, fd, TOLD_SOCKET);
 }
 
 static int enter_epoll(struct tulle *t) {
@@ -309,22 +236,14 @@ static bool has_something(struct tulle_channel *c) {
 }
 
 /* Asynchronous calls may be late: their channels look, and say when the next one is. */
-static void look_for_late(struct tl_loop *l, uint64_t now) {
-  if (now < __atomic_load_n(&l->async_deadline, __ATOMIC_RELAXED)) return;
-  __atomic_store_n(&l->async_deadline, TL_NEVER, __ATOMIC_SEQ_CST);
+static void look_for_late(struct tulle *t, uint64_t now) {
+  struct tl_loop *l = &t->loop;
+  if (now < __atomic_load_n(&t->alert.async_deadline, __ATOMIC_RELAXED)) return;
+  __atomic_store_n(&t->alert.async_deadline, TL_NEVER, __ATOMIC_SEQ_CST);
   TL_LIST_FOR_EACH(link, &l->members) {
     struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
     if (c->role == TL_ROLE_CLIENT) make_ready(l, c);
   }
-}
-
-bool tl_loop_is_late_for(struct tl_loop *l, uint64_t deadline) {
-  uint64_t first = __atomic_load_n(&l->async_deadline, __ATOMIC_RELAXED);
-  while (deadline < first)
-    if (__atomic_compare_exchange_n(&l->async_deadline, &first, deadline, true, __ATOMIC_SEQ_CST,
-                                    __ATOMIC_RELAXED))
-      break;
-  return deadline < __atomic_load_n(&l->planned, __ATOMIC_SEQ_CST);
 }
 
 static void drain(int fd) {
@@ -339,13 +258,13 @@ static void take_told(struct tulle *t, const struct epoll_event *events, int cou
   for (int i = 0; i < count; i++) {
     uint64_t told = events[i].data.u64;
     if (told == TOLD_WAKE) {
-      drain(l->wake_fd);
+      drain(t->alert.wake_fd);
     } else if (told == TOLD_SOCKET) {
-      tl_session_poll(t, tl_time_now());
+      tl_stay_poll(t, tl_time_now());
     } else if (told == TOLD_TIMER) {
       drain(l->timer_fd);
       l->timer_at = TL_NEVER;
-      tl_session_poll(t, tl_time_now());
+      tl_stay_poll(t, tl_time_now());
     } else {
       struct tulle_channel *c = (struct tulle_channel *)(uintptr_t)told;
       disarm(c);
@@ -375,9 +294,9 @@ static void look_at_all(struct tulle *t) {
       struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
       if (has_something(c)) make_ready(l, c);
     }
-    if (tl_unlikely(is_rung)) tl_session_poll(t, tl_time_now());
+    if (tl_unlikely(is_rung)) tl_stay_poll(t, tl_time_now());
   }
-  absorb(l);
+  absorb(t);
 }
 
 /* ---- one step ---- */
@@ -389,9 +308,9 @@ static void rotate(struct tl_loop *l, struct tulle_channel *c) {
 
 static void step_client(struct tulle *t, struct tulle_channel *c, unsigned *ran) {
   bool is_more;
-  *ran += tl_call_turn(c, COMPLETIONS_MAX, &is_more);
+  *ran += tl_drive_turn(c, COMPLETIONS_MAX, &is_more);
   uint64_t deadline = __atomic_load_n(&c->async_deadline, __ATOMIC_RELAXED);
-  if (deadline != TL_NEVER) (void)tl_loop_is_late_for(&t->loop, deadline);
+  if (deadline != TL_NEVER) (void)tl_alert_is_late_for(&t->alert, deadline);
   tl_lock_take(&c->lock);
   bool is_over = c->end.code && !c->async_count;
   tl_lock_give(&c->lock);
@@ -424,7 +343,7 @@ static int step_server(struct tulle *t, struct tulle_channel *c,
 
 int tl_loop_step(struct tulle *t, struct tulle_call_context **out_call, unsigned *ran) {
   struct tl_loop *l = &t->loop;
-  absorb(l);
+  absorb(t);
   bool is_due = ++l->steps >= STEPS_MAX;
   if (is_due || tl_list_is_empty(&l->ready)) {
     if (is_due) tl_loop_look_around(t);
@@ -441,20 +360,20 @@ int tl_loop_step(struct tulle *t, struct tulle_call_context **out_call, unsigned
 /* ---- waiting ---- */
 
 static uint64_t due(struct tulle *t) {
-  return tl_time_min(__atomic_load_n(&t->loop.async_deadline, __ATOMIC_SEQ_CST), tl_session_due(t));
+  return tl_time_min(__atomic_load_n(&t->alert.async_deadline, __ATOMIC_SEQ_CST), tl_stay_due(t));
 }
 
 /* Something has happened since the last look that no descriptor or futex will tell again. */
-static bool is_told(struct tl_loop *l) {
-  return __atomic_load_n(&l->has_attention, __ATOMIC_SEQ_CST) ||
-         __atomic_load_n(&l->is_stopped, __ATOMIC_SEQ_CST) || tl_loop_is_wanted(l) ||
-         !tl_list_is_empty(&l->ready);
+static bool is_told(struct tulle *t) {
+  return __atomic_load_n(&t->alert.has_attention, __ATOMIC_SEQ_CST) ||
+         __atomic_load_n(&t->alert.is_stopped, __ATOMIC_SEQ_CST) || tl_lead_is_wanted(&t->lead) ||
+         !tl_list_is_empty(&t->loop.ready);
 }
 
 static void wait_in_epoll(struct tulle *t, uint64_t deadline) {
   uint64_t now = tl_time_now();
   uint64_t ns = deadline > now ? tl_time_min(deadline - now, TICK_NS) : 0;
-  ask_epoll(t, is_told(&t->loop) ? 0 : (int)((ns + TL_MS - 1) / TL_MS));
+  ask_epoll(t, is_told(t) ? 0 : (int)((ns + TL_MS - 1) / TL_MS));
 }
 
 /* What to wait for at a member. False: there is something already. */
@@ -481,7 +400,7 @@ static bool gather(struct tl_loop *l, struct wait_set *set) {
   TL_LIST_FOR_EACH(link, &l->members) {
     struct tulle_channel *c = tl_container_of(link, struct tulle_channel, member_link);
     if (c->role == TL_ROLE_CLIENT) {
-      if (!tl_call_drive_wait(c)) continue;
+      if (!tl_drive_wait_begin(c)) continue;
       set->driven[set->driven_count++] = c;
     }
     struct tl_channel_wish *w = &set->wishes[set->wish_count];
@@ -495,7 +414,7 @@ static bool gather(struct tl_loop *l, struct wait_set *set) {
 }
 
 static void release_driven(struct wait_set *set) {
-  for (size_t i = 0; i < set->driven_count; i++) tl_call_drive_end(set->driven[i]);
+  for (size_t i = 0; i < set->driven_count; i++) tl_drive_wait_end(set->driven[i]);
 }
 
 /* 0: a ring may have something; TL_EMPTY: there is no ring to wait on; else why the wait ended. */
@@ -520,7 +439,7 @@ static bool is_for_epoll(const struct tl_loop *l) {
 /* Says until when the loop sleeps, and looks once more whether that is not too long. */
 static uint64_t plan(struct tulle *t, uint64_t deadline) {
   deadline = tl_time_min(deadline, due(t));
-  __atomic_store_n(&t->loop.planned, deadline, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&t->alert.planned, deadline, __ATOMIC_SEQ_CST);
   return tl_time_min(deadline, due(t));
 }
 
@@ -531,16 +450,15 @@ static int try_futexes(struct tulle *t, uint64_t deadline) {
   if (l->is_in_epoll) leave_epoll(l);
   struct tl_wait wait = tl_channel_wait_of(first_member(l));
   wait.deadline = plan(t, deadline);
-  return is_told(l) ? 0 : wait_on_futexes(t, &wait);
+  return is_told(t) ? 0 : wait_on_futexes(t, &wait);
 }
 
 void tl_loop_wait(struct tulle *t, uint64_t deadline) {
-  struct tl_loop *l = &t->loop;
   int r = try_futexes(t, deadline);
   if (r == TL_EMPTY && enter_epoll(t) == 0) wait_in_epoll(t, plan(t, deadline));
-  __atomic_store_n(&l->planned, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&t->alert.planned, 0, __ATOMIC_RELAXED);
   if (tl_likely(r == 0)) return;
-  if (r == TL_WAIT_EVENT || r == TL_WAIT_TICK) tl_session_poll(t, tl_time_now());
+  tl_stay_hear(t, r);
   tl_loop_look_around(t); /* waits that are shorter than a tick of their own add up to one */
 }
 
@@ -549,9 +467,9 @@ void tl_loop_wait(struct tulle *t, uint64_t deadline) {
 void tl_loop_look_around(struct tulle *t) {
   struct tl_loop *l = &t->loop;
   uint64_t now = tl_time_now();
-  look_for_late(l, now);
-  bool is_due = now >= tl_session_due(t);
-  if (is_due || !l->uses_fd) tl_session_poll_after(t, now, is_due ? 0 : TICK_NS);
+  look_for_late(t, now);
+  bool is_due = now >= tl_stay_due(t);
+  if (is_due || !l->uses_fd) tl_stay_poll_after(t, now, is_due ? 0 : TICK_NS);
 }
 
 static void set_timer(struct tl_loop *l, uint64_t at) {
@@ -568,24 +486,16 @@ void tl_loop_rest(struct tulle *t) {
     l->timer_at = at;
     set_timer(l, at);
   }
-  __atomic_store_n(&l->planned, l->timer_at, __ATOMIC_SEQ_CST);
-  if (is_told(l) || due(t) < l->timer_at) tl_loop_kick(l);
+  __atomic_store_n(&t->alert.planned, l->timer_at, __ATOMIC_SEQ_CST);
+  if (is_told(t) || due(t) < l->timer_at) tl_alert_wake_epoll(&t->alert);
 }
 
 int tl_loop_use_fd(struct tulle *t) {
   struct tl_loop *l = &t->loop;
   l->uses_fd = true;
-  absorb(l);
+  absorb(t);
   int r = enter_epoll(t);
   if (r) return r;
   tl_loop_rest(t);
   return l->epoll_fd;
-}
-
-void tl_loop_kick(struct tl_loop *l) {
-  uint64_t one = 1;
-  int fd = __atomic_load_n(&l->wake_fd, __ATOMIC_SEQ_CST);
-  if (fd < 0) return;
-  ssize_t ignored = write(fd, &one, sizeof one);
-  (void)ignored;
 }

@@ -3,8 +3,10 @@
 
 #include <string.h>
 
-#include "client/call.h"
-#include "client/served.h"
+#include "client/attach.h"
+#include "client/budget.h"
+#include "client/drive.h"
+#include "client/stay.h"
 #include "core/text.h"
 
 /* What asking once may take, also of one who does not want to wait. */
@@ -18,12 +20,12 @@ int tl_node_call(struct tulle *t, const char *procedure, const void *args, size_
                  uint64_t deadline, struct tulle_result *out) {
   if (out) *out = (struct tulle_result){.data = NULL};
   for (;;) {
-    tl_session_poll(t, tl_time_now()); /* it may have died since anybody looked */
+    tl_stay_poll(t, tl_time_now()); /* it may have died since anybody looked */
     int r = tl_attachment_ready(t, deadline);
     if (r) return r;
-    struct tulle_channel *node = tl_session_node(t);
+    struct tulle_channel *node = tl_stay_node(t);
     if (!node) continue;
-    r = tl_call_until(node, procedure, args, args_size, deadline, out);
+    r = tl_drive_call_until(node, procedure, args, args_size, deadline, out);
     tl_channel_drop(node);
     if (!is_end_of_node(r)) return r;
     if (out) tulle_result_clear(out);
@@ -32,7 +34,7 @@ int tl_node_call(struct tulle *t, const char *procedure, const void *args, size_
 }
 
 int tl_node_call_now(struct tulle *t, const char *procedure, const void *args, size_t args_size) {
-  struct tulle_channel *node = tl_session_node(t);
+  struct tulle_channel *node = tl_stay_node(t);
   if (!node) return TULLE_E_NO_NODE;
   int r = tulle_call(node, procedure, args, args_size, 0, NULL);
   tl_channel_drop(node);
@@ -117,7 +119,7 @@ int tulle_find(struct tulle *t, const char *capability, struct tulle_found *out,
   if (max && !out) return TULLE_E_INVALID;
   int r = tl_attachment_of(t, &t);
   if (r) return r;
-  uint64_t deadline = tl_time_add(tl_time_now(), tl_served_budget(TULLE_TIMEOUT_DEFAULT));
+  uint64_t deadline = tl_time_add(tl_time_now(), tl_budget_cut(TULLE_TIMEOUT_DEFAULT));
   size_t total = 0;
   do {
     r = find_page(t, capability, total, deadline, out, max);
@@ -137,6 +139,6 @@ int tulle_wait(struct tulle *t, const char *service, uint64_t timeout_ns) {
   tulle_pack_text(&w, "service");
   tulle_pack_text(&w, service);
   uint64_t deadline =
-      tl_time_add(tl_time_now(), tl_served_budget(timeout_ns < ASK_NS ? ASK_NS : timeout_ns));
+      tl_time_add(tl_time_now(), tl_budget_cut(timeout_ns < ASK_NS ? ASK_NS : timeout_ns));
   return tl_node_call(t, "wait", bytes, tulle_pack_size(&w), deadline, NULL);
 }

@@ -1,9 +1,11 @@
 /* Opening and closing channels. */
 #include <string.h>
 
-#include "client/call.h"
+#include "client/attach.h"
+#include "client/budget.h"
+#include "client/drive.h"
 #include "client/node.h"
-#include "client/served.h"
+#include "client/stay.h"
 #include "core/text.h"
 
 /* What the node serves itself: channel 0, which every program has. */
@@ -53,7 +55,7 @@ static int open_node(struct tulle *t, uint64_t deadline, struct tulle_channel **
   for (;;) {
     int r = tl_attachment_ready(t, deadline);
     if (r) return r;
-    struct tulle_channel *c = tl_session_claim_node(t);
+    struct tulle_channel *c = tl_stay_claim_node(t);
     if (!c) continue; /* it has just died */
     *out = c;
     return 0;
@@ -72,16 +74,16 @@ int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_
   int r = tl_attachment_of(t, &t);
   if (r) return r;
   uint64_t timeout_ns = target->timeout_ns ? target->timeout_ns : TULLE_TIMEOUT_DEFAULT;
-  uint64_t deadline = tl_time_add(tl_time_now(), tl_served_budget(timeout_ns));
+  uint64_t deadline = tl_time_add(tl_time_now(), tl_budget_cut(timeout_ns));
   if (strcmp(service, NODE_SERVICE) == 0 && !target->node) return open_node(t, deadline, out);
-  tl_session_open_begin(t);
+  tl_stay_open_begin(t);
   r = ask(t, service, target, deadline, &number);
   if (!r) {
-    tl_session_poll(t, tl_time_now()); /* its descriptors came before the answer */
-    c = tl_session_claim(t, number);
+    tl_stay_poll(t, tl_time_now()); /* its descriptors came before the answer */
+    c = tl_stay_claim(t, number);
     if (!c) r = TULLE_E_PEER_GONE; /* it has ended already */
   }
-  tl_session_open_end(t);
+  tl_stay_open_end(t);
   if (!r) *out = c;
   return r;
 }
@@ -89,10 +91,10 @@ int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_
 struct tulle_channel *tulle_channel_close(struct tulle_channel *c) {
   if (!c || tl_process_is_other(c->process)) return NULL;
   if (c->number) { /* the node's own is everybody's */
-    tl_call_close(c);
-    tl_session_forget(c->t, c);
+    tl_drive_close(c);
+    tl_stay_forget(c->t, c);
   }
-  tl_session_unclaim(c->t, c);
+  tl_stay_unclaim(c->t, c);
   return NULL;
 }
 
@@ -119,7 +121,7 @@ const char *tulle_channel_path(struct tulle_channel *c) {
   struct tulle_result result;
   const char *path = NULL;
   if (c->peer.is_local || tl_process_is_other(c->process)) return "ring";
-  uint64_t deadline = tl_time_add(tl_time_now(), tl_served_budget(TULLE_TIMEOUT_DEFAULT));
+  uint64_t deadline = tl_time_add(tl_time_now(), tl_budget_cut(TULLE_TIMEOUT_DEFAULT));
   if (tl_node_call(c->t, "links", NULL, 0, deadline, &result) == 0)
     path = path_of_link(&result, c->peer.node_name);
   tulle_result_clear(&result);

@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "client/attachment.h"
+#include "client/attach.h"
+#include "client/budget.h"
+#include "client/loop.h"
 #include "client/served.h"
 #include "tulle/service.h"
 
@@ -16,8 +18,12 @@ struct server {
   bool is_shared; /* several threads: the lead is passed on before a handler runs */
 };
 
-static bool is_stopped(struct tl_loop *l) {
-  return __atomic_load_n(&l->is_stopped, __ATOMIC_ACQUIRE);
+static bool is_stopped(struct tulle *t) {
+  return __atomic_load_n(&t->alert.is_stopped, __ATOMIC_ACQUIRE);
+}
+
+static void forget_stop(struct tulle *t) {
+  __atomic_store_n(&t->alert.is_stopped, false, __ATOMIC_RELEASE);
 }
 
 static void run(const struct server *s, struct tulle_call_context *call) {
@@ -26,30 +32,30 @@ static void run(const struct server *s, struct tulle_call_context *call) {
     return;
   }
   tl_served_share(call);
-  tl_loop_give(&s->t->loop);
+  tl_lead_give(&s->t->lead);
   tl_served_run(call, true);
-  tl_loop_lead(s->t, false);
+  tl_lead_take(&s->t->lead);
 }
 
 static void *serve(void *argument) {
   const struct server *s = argument;
-  struct tl_loop *l = &s->t->loop;
-  tl_loop_lead(s->t, false);
-  while (!is_stopped(l)) {
+  struct tulle *t = s->t;
+  tl_lead_take(&t->lead);
+  while (!is_stopped(t)) {
     struct tulle_call_context *call;
     unsigned ran = 0;
-    int r = tl_loop_step(s->t, &call, &ran);
+    int r = tl_loop_step(t, &call, &ran);
     if (r == 0) {
       run(s, call);
     } else if (r == TL_EMPTY) {
-      tl_loop_wait(s->t, TL_NEVER);
+      tl_loop_wait(t, TL_NEVER);
     }
-    if (tl_unlikely(tl_loop_is_wanted(l))) {
-      tl_loop_give(l);
-      tl_loop_lead(s->t, false);
+    if (tl_unlikely(tl_lead_is_wanted(&t->lead))) {
+      tl_lead_give(&t->lead);
+      tl_lead_take(&t->lead);
     }
   }
-  tl_loop_give(l);
+  tl_lead_give(&t->lead);
   return NULL;
 }
 
@@ -67,7 +73,7 @@ int tulle_serve(struct tulle *t, unsigned threads) {
   if (!threads || threads > THREADS_MAX) return TULLE_E_INVALID;
   int r = tl_attachment_of(t, &t);
   if (r) return r;
-  if (t->loop.uses_fd || tl_loop_is_led_by_me(&t->loop)) return TULLE_E_BUSY;
+  if (t->loop.uses_fd || tl_lead_is_mine(&t->lead)) return TULLE_E_BUSY;
   struct server s = {t, threads > 1};
   pthread_t *others = calloc(threads, sizeof *others);
   unsigned started = 0;
@@ -82,7 +88,7 @@ int tulle_serve(struct tulle *t, unsigned threads) {
     (void)serve(&s);
   for (unsigned i = 0; i < started; i++) pthread_join(others[i], NULL);
   free(others);
-  __atomic_store_n(&t->loop.is_stopped, false, __ATOMIC_RELEASE);
+  forget_stop(t);
   return r;
 }
 
@@ -107,12 +113,12 @@ static unsigned take_turn(struct tulle *t) {
 static int begin(struct tulle **t) {
   int r = tl_attachment_of(*t, t);
   if (r) return r;
-  return tl_loop_try_lead(&(*t)->loop) ? 0 : TULLE_E_BUSY;
+  return tl_lead_try(&(*t)->lead) ? 0 : TULLE_E_BUSY;
 }
 
 static void end(struct tulle *t) {
   tl_loop_rest(t);
-  tl_loop_give(&t->loop);
+  tl_lead_give(&t->lead);
 }
 
 int tulle_dispatch(struct tulle *t) {
@@ -131,12 +137,12 @@ int tulle_dispatch_wait(struct tulle *t, uint64_t timeout_ns) {
   int r = begin(&t);
   if (r) return r;
   unsigned ran = take_turn(t);
-  uint64_t deadline = ran ? 0 : tl_time_add(tl_time_now(), tl_served_budget(timeout_ns));
-  while (!ran && !is_stopped(&t->loop) && tl_time_now() < deadline) {
+  uint64_t deadline = ran ? 0 : tl_time_add(tl_time_now(), tl_budget_cut(timeout_ns));
+  while (!ran && !is_stopped(t) && tl_time_now() < deadline) {
     tl_loop_wait(t, deadline);
     ran = take_turn(t);
   }
-  if (!ran) __atomic_store_n(&t->loop.is_stopped, false, __ATOMIC_RELEASE);
+  if (!ran) forget_stop(t);
   end(t);
   return (int)ran;
 }
@@ -145,6 +151,6 @@ int tulle_fd(struct tulle *t) {
   int r = begin(&t);
   if (r) return r;
   r = tl_loop_use_fd(t);
-  tl_loop_give(&t->loop);
+  tl_lead_give(&t->lead);
   return r;
 }

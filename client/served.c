@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/budget.h"
 #include "client/service.h"
+#include "client/stay.h"
 #include "core/wire/msgpack.h"
 
 /* Calls that may be taken ahead of their turn when a handler asks whether it still has to run. */
@@ -23,15 +25,6 @@
 #define POLL_NS (50 * TL_MS)
 
 #define SPARES_MAX 64
-
-static __thread struct tulle_call_context *current __attribute__((tls_model("initial-exec")));
-
-uint64_t tl_served_budget(uint64_t timeout_ns) {
-  if (tl_likely(!current) || current->deadline == TL_NEVER) return timeout_ns;
-  uint64_t now = tl_time_now();
-  if (now >= current->deadline) return 0;
-  return tl_time_min(timeout_ns, current->deadline - now);
-}
 
 /* ---- the memory of a call ---- */
 
@@ -387,9 +380,9 @@ void tl_served_run(struct tulle_call_context *call, bool is_shared) {
   struct tulle_service *service = c->service;
   struct tl_loop *loop = is_shared ? NULL : &c->t->loop;
   if (!is_shared) c->running = call;
-  current = call;
+  tl_budget_deadline = call->deadline;
   int r = call->procedure->handler(call, call->procedure->userdata);
-  current = NULL;
+  tl_budget_deadline = 0;
   if (!is_shared) c->running = NULL;
   if (r != TULLE_LATER && !call->is_replied) answer_surely(call, r, NULL);
   if (settle(call, r == TULLE_LATER, is_shared)) context_free(loop, call);
@@ -413,11 +406,11 @@ uint64_t tulle_call_deadline(const struct tulle_call_context *call) {
 /* Nobody reads the ring while all threads are in handlers, so this one does. */
 static void look_ahead(struct tulle_channel *c) {
   struct tulle *t = c->t;
-  bool is_leader = tl_loop_is_led_by_me(&t->loop);
-  if (!is_leader && !tl_loop_try_lead(&t->loop)) return; /* the leader will see it */
+  bool is_leader = tl_lead_is_mine(&t->lead);
+  if (!is_leader && !tl_lead_try(&t->lead)) return; /* the leader will see it */
   if (c->is_member) take_ahead(c);
   if (is_leader) return;
-  tl_loop_give(&t->loop);
+  tl_lead_give(&t->lead);
   tl_lock_take(&c->lock);
   if (c->is_member) tl_channel_attend(c); /* nobody else knows of what was taken */
   tl_lock_give(&c->lock);
@@ -435,7 +428,7 @@ bool tulle_call_is_abandoned(const struct tulle_call_context *call) {
   uint64_t now = tl_time_now();
   int verdict = verdict_on(call, now);
   if (!verdict) {
-    tl_session_poll_after(c->t, now, tl_channel_is_rung(c) ? 0 : POLL_NS);
+    tl_stay_poll_after(c->t, now, tl_channel_is_rung(c) ? 0 : POLL_NS);
     look_ahead(c);
     verdict = verdict_on(call, now);
   }

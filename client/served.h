@@ -39,9 +39,6 @@ struct tulle_call_context {
   uint8_t inline_bytes[TL_SERVED_INLINE_BYTES];
 };
 
-/* A time-out, cut to what the call that this thread handles has left. 0: nothing. */
-uint64_t tl_served_budget(uint64_t timeout_ns);
-
 /*
  * (leader) The next call to run, published as begun. TL_EMPTY; TL_MORE (others first); TL_FULL: none
  * before its answers have left; TL_END: the channel is over and gives no more.

@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/channel.h"
-#include "client/node.h"
 #include "core/text.h"
 
 /* Up to so many procedures are found by comparing. */
@@ -111,8 +109,7 @@ static int copy_procedures(const struct tulle_offer *offer, struct tulle_service
   return 0;
 }
 
-static int service_new(struct tulle *t, const struct tulle_offer *offer,
-                       struct tulle_service **out) {
+int tl_service_new(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out) {
   struct tulle_service *s = calloc(1, sizeof *s);
   if (!s) return TULLE_E_NO_MEMORY;
   s->t = t;
@@ -148,7 +145,7 @@ void tl_service_ran(struct tulle_service *s) {
     tl_futex_wake(&s->running);
 }
 
-static void wait_for_handlers(struct tulle_service *s) {
+void tl_service_wait_for_handlers(struct tulle_service *s) {
   uint32_t n = __atomic_or_fetch(&s->running, TL_SERVICE_WITHDRAWN, __ATOMIC_ACQUIRE);
   for (; n != TL_SERVICE_WITHDRAWN; n = __atomic_load_n(&s->running, __ATOMIC_ACQUIRE))
     tl_futex_wait(&s->running, n, TL_NEVER);
@@ -156,7 +153,7 @@ static void wait_for_handlers(struct tulle_service *s) {
 
 /* ---- the node ---- */
 
-static uint8_t *encode_registration(const struct tulle_service *s, size_t *out_size) {
+uint8_t *tl_service_encode_registration(const struct tulle_service *s, size_t *out_size) {
   uint8_t *bytes = malloc(TL_SERVICE_BYTES_MAX);
   if (!bytes) return NULL;
   struct tulle_pack w = tulle_pack_on(bytes, TL_SERVICE_BYTES_MAX);
@@ -175,22 +172,22 @@ void tl_services_forget_node(struct tulle *t) {
 
 struct registration {
   struct tulle *t;
-  uint64_t session;
+  uint64_t line;
   char name[TL_SERVICE_NAME_BYTES_MAX + 1];
 };
 
 static void retry_at(struct tulle *t, uint64_t at) {
-  __atomic_store_n(&t->session.register_at, at, __ATOMIC_RELAXED);
+  __atomic_store_n(&t->register_at, at, __ATOMIC_RELAXED);
 }
 
-/* The node may still know the service of our own last session, so even EXISTS passes. */
+/* The node may still know the service of our own last stay, so even EXISTS passes. */
 static void on_registered(void *userdata, int status, const struct tulle_result *result) {
   struct registration *r = userdata;
   struct tulle *t = r->t;
   (void)result;
   tl_lock_take(&t->lock);
   struct tulle_service *s = tl_service_of_name(t, r->name);
-  bool is_current = t->session.socket.number == r->session;
+  bool is_current = t->line.number == r->line;
   if (is_current && s && s->registration == TL_REGISTER_ASKED) {
     s->registration = status ? TL_REGISTER_WANTED : TL_REGISTER_DONE;
     if (status) retry_at(t, tl_time_add(tl_time_now(), RETRY_NS));
@@ -202,12 +199,12 @@ static void on_registered(void *userdata, int status, const struct tulle_result 
 static int register_later(struct tulle *t, struct tulle_service *s) {
   size_t size;
   struct registration *r = calloc(1, sizeof *r);
-  uint8_t *bytes = encode_registration(s, &size);
+  uint8_t *bytes = tl_service_encode_registration(s, &size);
   int code = r && bytes ? 0 : TULLE_E_NO_MEMORY;
   if (!code) {
-    *r = (struct registration){.t = t, .session = t->session.socket.number};
+    *r = (struct registration){.t = t, .line = t->line.number};
     memcpy(r->name, s->info.name, sizeof r->name);
-    code = tulle_call_async(t->session.node, "register", bytes, size, 0, on_registered, r, NULL);
+    code = tulle_call_async(t->stay.node, "register", bytes, size, 0, on_registered, r, NULL);
   }
   if (code) free(r);
   free(bytes);
@@ -216,7 +213,7 @@ static int register_later(struct tulle *t, struct tulle_service *s) {
 
 void tl_services_register(struct tulle *t) {
   retry_at(t, TL_NEVER);
-  if (!t->session.node) return;
+  if (!t->stay.node) return;
   TL_LIST_FOR_EACH(l, &t->services) {
     struct tulle_service *s = tl_container_of(l, struct tulle_service, link);
     if (s->registration != TL_REGISTER_WANTED) continue;
@@ -225,80 +222,4 @@ void tl_services_register(struct tulle *t) {
     else
       retry_at(t, tl_time_add(tl_time_now(), RETRY_NS));
   }
-}
-
-/* ---- offering ---- */
-
-static int register_now(struct tulle *t, const struct tulle_service *s) {
-  size_t size;
-  uint8_t *bytes = encode_registration(s, &size);
-  if (!bytes) return TULLE_E_NO_MEMORY;
-  uint64_t deadline = tl_time_add(tl_time_now(), TULLE_TIMEOUT_DEFAULT);
-  int r = tl_node_call(t, "register", bytes, size, deadline, NULL);
-  free(bytes);
-  return r;
-}
-
-/* So that channels find it from the moment that the node knows it. */
-static int service_enter(struct tulle *t, struct tulle_service *s) {
-  bool is_nodes = strcmp(s->info.name, "node") == 0; /* that name leads to the node itself */
-  tl_lock_take(&t->lock);
-  int r = is_nodes || tl_service_of_name(t, s->info.name) ? TULLE_E_EXISTS : 0;
-  if (!r) tl_list_push_back(&t->services, &s->link);
-  tl_lock_give(&t->lock);
-  return r;
-}
-
-static void service_leave(struct tulle *t, struct tulle_service *s) {
-  tl_lock_take(&t->lock);
-  tl_list_remove(&s->link);
-  tl_lock_give(&t->lock);
-}
-
-/* No call of it runs when this returns, and none will. */
-static void end_calls(struct tulle *t, struct tulle_service *s) {
-  bool is_leader = tl_loop_is_led_by_me(&t->loop);
-  if (!is_leader) tl_loop_lead(t, true);
-  tl_loop_end_service(t, s);
-  if (!is_leader) tl_loop_give(&t->loop);
-  wait_for_handlers(s);
-}
-
-int tulle_offer(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out) {
-  struct tulle_service *s;
-  if (!offer || !offer->name) return TULLE_E_INVALID;
-  int r = tl_attachment_of(t, &t);
-  if (!r) r = service_new(t, offer, &s);
-  if (r) return r;
-  r = service_enter(t, s);
-  if (!r) {
-    r = register_now(t, s);
-    if (r) {
-      service_leave(t, s);
-      end_calls(t, s);
-    }
-  }
-  if (r) {
-    tl_service_free(s);
-    return r;
-  }
-  tl_lock_take(&t->lock);
-  s->registration = TL_REGISTER_DONE;
-  tl_lock_give(&t->lock);
-  if (out) *out = s;
-  return 0;
-}
-
-struct tulle_service *tulle_withdraw(struct tulle_service *s) {
-  if (!s || tl_process_is_other(s->process)) return NULL;
-  struct tulle *t = s->t;
-  uint8_t bytes[TL_SERVICE_NAME_BYTES_MAX + 16];
-  struct tulle_pack w = tulle_pack_on(bytes, sizeof bytes);
-  tulle_pack_map(&w, 1);
-  tulle_pack_text(&w, "service");
-  tulle_pack_text(&w, s->info.name);
-  service_leave(t, s);
-  (void)tl_node_call_now(t, "unregister", bytes, tulle_pack_size(&w));
-  end_calls(t, s);
-  return tl_service_free(s);
 }

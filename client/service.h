@@ -7,7 +7,7 @@
 #ifndef TL_CLIENT_SERVICE_H
 #define TL_CLIENT_SERVICE_H
 
-#include "client/attachment.h"
+#include "client/call.h"
 #include "core/table.h"
 #include "core/wire/service.h"
 #include "tulle/service.h"
@@ -46,6 +46,9 @@ struct tulle_service {
 void tl_service_runs(struct tulle_service *s);
 void tl_service_ran(struct tulle_service *s);
 
+/* Waits until no call of it runs on such a thread. None may begin any more. */
+void tl_service_wait_for_handlers(struct tulle_service *s);
+
 /* NULL: no such procedure. */
 const struct tl_procedure *tl_service_find(const struct tulle_service *s, const char *name,
                                            size_t name_size);
@@ -62,6 +65,12 @@ void tl_services_register(struct tulle *t);
 
 /* (attachment's lock) The node has died: all want to be registered. */
 void tl_services_forget_node(struct tulle *t);
+
+/* A service that nobody knows of yet. INVALID, LIMIT, NO_MEMORY. */
+int tl_service_new(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out);
+
+/* What `register` is told of it, to be freed; NULL: no memory. */
+uint8_t *tl_service_encode_registration(const struct tulle_service *s, size_t *out_size);
 
 /* Frees the memory alone. */
 struct tulle_service *tl_service_free(struct tulle_service *s);

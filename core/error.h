@@ -17,6 +17,10 @@ enum tl_condition {
   TL_END = 4,   /* an orderly end */
 };
 
+/* For the branches of hot paths. */
+#define tl_likely(x)   __builtin_expect(!!(x), 1)
+#define tl_unlikely(x) __builtin_expect(!!(x), 0)
+
 /* For our own mistakes only, never for bytes that came from outside; stays on in release builds. */
 #define TL_ASSERT(x)                                                                               \
   do {                                                                                             \

@@ -8,7 +8,6 @@
  *   host.c     the epoll set, accepting, turns
  *   port.c     one program: its socket, its control messages, its death
  *   seat.c     a program's end of a channel: introductions, growth, the node's own channels
- *   socket.c   packets with descriptors
  *
  * A host is driven like any other object with a descriptor: tl_host_dispatch() when tl_host_fd() polls readable,
  * tl_host_timeout() when tl_host_deadline() has come. Each is one bounded turn and never waits.

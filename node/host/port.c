@@ -18,6 +18,9 @@
 #define SO_PEERPIDFD 77
 #endif
 
+_Static_assert(TL_CONTROL_FDS_MAX <= TL_SEQPACKET_FDS_MAX, "a control message is one packet");
+
+#define QUEUE_MAX         64    /* packets; more say that it does not read, and end it */
 #define TURN_MESSAGES_MAX 32    /* of one program, in one turn */
 #define SEND_BUFFER_BYTES 32768 /* bounds what a program that does not read keeps in the kernel */
 #define LOG_EVERY_NS                                                                               \
@@ -69,7 +72,7 @@ int tl_port_new(struct tl_host *host, int fd, struct tl_port **out_port) {
   p->pidfd = -1;
   tl_list_init(&p->doom);
   tl_list_init(&p->link);
-  tl_socket_init(&p->socket, fd);
+  tl_seqpacket_init(&p->socket, fd, QUEUE_MAX);
   tl_table_init(&p->segments, host->node->config.secret);
   int bytes = SEND_BUFFER_BYTES;
   setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
@@ -88,7 +91,7 @@ int tl_port_new(struct tl_host *host, int fd, struct tl_port **out_port) {
 }
 
 static void port_close(struct tl_port *p) {
-  tl_socket_deinit(&p->socket);
+  tl_seqpacket_deinit(&p->socket);
   if (p->pidfd >= 0) close(p->pidfd);
   p->pidfd = -1;
 }
@@ -164,7 +167,7 @@ static bool port_is_deaf(const struct tl_port *p) {
 
 static void port_watch_room(struct tl_port *p) {
   struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = &p->socket_watch};
-  if (tl_socket_is_queued(&p->socket)) e.events |= EPOLLOUT;
+  if (tl_seqpacket_is_queued(&p->socket)) e.events |= EPOLLOUT;
   epoll_ctl(p->host->epoll_fd, EPOLL_CTL_MOD, p->socket.fd, &e);
 }
 
@@ -178,9 +181,11 @@ static void port_sent(struct tl_port *p, int r) {
 
 void tl_port_send(struct tl_port *p, const struct tl_control *m, const int *fds) {
   if (port_is_deaf(p)) return;
-  bool was_queued = tl_socket_is_queued(&p->socket);
-  port_sent(p, tl_socket_send(&p->socket, m, fds));
-  if (tl_socket_is_queued(&p->socket) != was_queued) port_watch_room(p);
+  uint8_t bytes[TL_CONTROL_BYTES_MAX];
+  bool was_queued = tl_seqpacket_is_queued(&p->socket);
+  size_t size = tl_control_encode(m, bytes);
+  port_sent(p, tl_seqpacket_send(&p->socket, bytes, size, fds, tl_control_fds(m)));
+  if (tl_seqpacket_is_queued(&p->socket) != was_queued) port_watch_room(p);
   if (p->events) tl_events_ring(p->events);
 }
 
@@ -276,10 +281,22 @@ static int handle_message(struct tl_port *p, const struct tl_control *m) {
   }
 }
 
+/* What a program sends is read whole or refused. No packet of one carries a descriptor, so any that
+ * comes is closed and refused. TL_EMPTY, TL_END, BAD_MESSAGE. */
+static int port_receive(struct tl_port *p, struct tl_control *out) {
+  uint8_t bytes[TL_CONTROL_BYTES_MAX];
+  int fds[TL_SEQPACKET_FDS_MAX];
+  size_t size, fd_count;
+  int r = tl_seqpacket_receive(&p->socket, bytes, sizeof bytes, &size, fds, &fd_count);
+  if (r) return r < 0 ? TULLE_E_BAD_MESSAGE : r;
+  tl_seqpacket_close_fds(fds, fd_count);
+  return fd_count ? TULLE_E_BAD_MESSAGE : tl_control_decode(bytes, size, out);
+}
+
 static void port_read(struct tl_port *p) {
   for (int i = 0; i < TURN_MESSAGES_MAX && !port_is_deaf(p); i++) {
     struct tl_control m;
-    int r = tl_socket_receive(&p->socket, &m);
+    int r = port_receive(p, &m);
     if (r == TL_EMPTY) return;
     if (r == TL_END) {
       tl_port_doom(p, NULL);
@@ -295,8 +312,8 @@ static void port_read(struct tl_port *p) {
 void tl_port_ready(struct tl_port *p, uint32_t events) {
   if (port_is_deaf(p)) return;
   if (events & EPOLLOUT) {
-    port_sent(p, tl_socket_flush(&p->socket));
-    if (!tl_socket_is_queued(&p->socket)) port_watch_room(p);
+    port_sent(p, tl_seqpacket_flush(&p->socket));
+    if (!tl_seqpacket_is_queued(&p->socket)) port_watch_room(p);
   }
   if (events & EPOLLIN)
     port_read(p);

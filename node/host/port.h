@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include "core/list.h"
+#include "core/seqpacket.h"
 #include "core/table.h"
 #include "node/host/host.h"
-#include "node/host/socket.h"
 #include "node/state/node.h"
 
 struct tl_seat;
@@ -42,7 +42,7 @@ struct tl_host {
 struct tl_port {
   struct tl_host *host;
   struct tl_program *program; /* NULL: a stranger, or ended */
-  struct tl_socket socket;
+  struct tl_seqpacket socket;
   int pidfd; /* -1: none */
   struct tl_credentials credentials;
   struct tl_table segments; /* tl_segment_offer by number: handed out and not mapped yet */

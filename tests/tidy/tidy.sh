@@ -3,7 +3,8 @@
 #
 #   tidy.sh SOURCE_DIR BUILD_DIR [CC]
 #
-# Floors: a file includes only what the `.may_include` of its folder names, and no two folders include each other.
+# Floors: a file includes only what the `.may_include` of its folder names, and no two folders include each other; nor do
+# two files, where NAME.c, NAME.h and NAME_internal.h count as one. No two libraries define the same internal symbol.
 # Homes: each outer library is included in its own folders only. Headers compile alone. Every source file is built.
 # Words that mark unfinished work, and paths of somebody's machine, are nowhere. Prints each fault as file: what.
 set -u
@@ -49,6 +50,31 @@ check_floors() {
   done >> "$faults"
   [ -f "$temp/edges" ] || return
   sort -u "$temp/edges" | tsort > /dev/null 2> "$temp/cycle" || sed 's/^/include cycle: /' "$temp/cycle" >> "$faults"
+}
+
+# Prints the files that include each other in a circle, without .c and .h. What nothing leads to, or what leads to nothing,
+# is in no circle: it is taken away until nothing is left to take. What only connects two circles counts as in one.
+files_in_circles() {
+  grep -H '^#include "' $(sources) |
+    sed -n 's/^\(.*\)\.[ch]:#include "\(.*\)\.h"$/\1 \2/p' |
+    sed -e 's| tulle/| include/tulle/|' -e 's/_internal\( \|$\)/\1/g' | awk '
+      $1 != $2 { from[NR] = $1; to[NR] = $2 }
+      END {
+        do {
+          again = 0; split("", goes); split("", comes)
+          for (e in from) { goes[from[e]] = 1; comes[to[e]] = 1 }
+          for (e in from) if (!comes[from[e]] || !goes[to[e]]) { delete from[e]; delete to[e]; again = 1 }
+        } while (again)
+        for (e in from) { print from[e]; print to[e] }
+      }' | sort -u
+}
+
+# A circle can only be understood as one file. tests/tidy/knots lists those that have not been untied yet.
+check_circles() {
+  files_in_circles > "$temp/circles"
+  sort "tests/tidy/knots" > "$temp/knots"
+  comm -23 "$temp/circles" "$temp/knots" | sed 's/$/: includes files that include it/' >> "$faults"
+  comm -13 "$temp/circles" "$temp/knots" | sed 's/$/: is in no circle any more: take it out of tests\/tidy\/knots/' >> "$faults"
 }
 
 # --- homes of the outer libraries -----------------------------------------------------------------------------------
@@ -114,7 +140,19 @@ check_exports() {
     sed 's/^/libtulle.so exports /' >> "$faults"
 }
 
+# Names that mean two things are told apart by nobody, least of all by a linker.
+check_symbols() {
+  find "$build/lib" -name 'libtl_*.a' 2> /dev/null | sort | while read -r library; do
+    nm -g --defined-only "$library" 2> /dev/null | awk -v library="$(basename "$library")" \
+      'NF == 3 && $2 ~ /[TDBRVWC]/ && $3 ~ /^tl_/ { print $3, library }'
+  done | sort -u > "$temp/symbols"
+  awk '{ print $1 }' "$temp/symbols" | uniq -d | while read -r symbol; do
+    echo "$symbol is defined in" $(sed -n "s/^$symbol //p" "$temp/symbols")
+  done >> "$faults"
+}
+
 check_floors
+check_circles
 check_homes
 check_headers_compile_alone
 check_every_source_is_built
@@ -122,6 +160,7 @@ check_readmes
 check_words
 check_format
 check_exports
+check_symbols
 
 if [ -s "$faults" ]; then
   cat "$faults"

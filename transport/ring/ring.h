@@ -27,9 +27,6 @@
 #include "transport/ring/layout.h"
 #include "transport/ring/segment.h"
 
-#define tl_likely(x)   __builtin_expect(!!(x), 1)
-#define tl_unlikely(x) __builtin_expect(!!(x), 0)
-
 /* A condition of a reader beside those of core/error.h. */
 enum tl_ring_condition {
   TL_RING_SWITCH = 16, /* what follows is in another data area: tl_ring_attach() it */

@@ -1,4 +1,4 @@
-#include "client/attachment.h"
+#include "client/attach.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -7,18 +7,17 @@
 #include <string.h>
 
 #include "client/autostart.h"
-#include "client/call.h"
+#include "client/loop.h"
 #include "client/place.h"
-#include "client/served.h"
-#include "client/service.h"
+#include "client/stay.h"
 
 /* After a node's death the next one is waited for that long before the caller is told. */
 #define REATTACH_NS (2 * TL_S)
 
-/* ---- making sure of a session ---- */
+/* ---- making sure of a node ---- */
 
 static bool is_ready(struct tulle *t) {
-  return __atomic_load_n(&t->session.state, __ATOMIC_ACQUIRE) == TL_SESSION_READY;
+  return __atomic_load_n(&t->stay.state, __ATOMIC_ACQUIRE) == TL_STAY_READY;
 }
 
 /* Whether trying again may help. */
@@ -28,7 +27,7 @@ static bool is_passing(int code) {
 
 /* What an attempt has come to. */
 struct attempt {
-  enum tl_session_state state;
+  enum tl_stay_state state;
   int code;
   int fd;
   uint64_t retry_at;
@@ -36,24 +35,24 @@ struct attempt {
 };
 
 static struct attempt look_at(struct tulle *t) {
-  struct tl_session *s = &t->session;
+  struct tl_stay *s = &t->stay;
   tl_lock_take(&t->lock);
-  struct attempt a = {s->state, s->code, s->socket.fd, s->retry_at, s->self.client != 0};
+  struct attempt a = {s->state, s->code, t->line.fd, s->retry_at, s->self.client != 0};
   tl_lock_give(&t->lock);
   return a;
 }
 
 static void wait_for(const struct attempt *a, uint64_t now, uint64_t deadline) {
-  uint64_t until = a->state == TL_SESSION_NONE ? tl_time_min(a->retry_at, deadline) : deadline;
+  uint64_t until = a->state == TL_STAY_NONE ? tl_time_min(a->retry_at, deadline) : deadline;
   uint64_t ns = until > now ? tl_time_min(until - now, TL_S) : 0;
-  struct pollfd p = {.fd = a->state == TL_SESSION_NONE ? -1 : a->fd, .events = POLLIN};
+  struct pollfd p = {.fd = a->state == TL_STAY_NONE ? -1 : a->fd, .events = POLLIN};
   (void)poll(&p, 1, (int)((ns + TL_MS - 1) / TL_MS));
 }
 
 static int start_node(struct tulle *t, uint64_t deadline) {
   int r = tl_autostart(t->runtime_dir, deadline);
   tl_lock_take(&t->lock);
-  if (!r) t->session.retry_at = tl_time_now();
+  if (!r) t->stay.retry_at = tl_time_now();
   tl_lock_give(&t->lock);
   return r;
 }
@@ -64,27 +63,22 @@ int tl_attachment_ready(struct tulle *t, uint64_t deadline) {
   if (tl_likely(is_ready(t))) return 0;
   for (;;) {
     uint64_t now = tl_time_now();
-    tl_session_poll(t, now);
+    tl_stay_poll(t, now);
     if (is_ready(t)) return 0;
     struct attempt a = look_at(t);
-    if (a.state == TL_SESSION_NONE && !is_passing(a.code)) return a.code;
+    if (a.state == TL_STAY_NONE && !is_passing(a.code)) return a.code;
     if (!give_up) give_up = a.was_attached ? tl_time_add(now, REATTACH_NS) : now;
-    if (a.state == TL_SESSION_NONE && a.code == TULLE_E_NO_NODE && may_start) {
+    if (a.state == TL_STAY_NONE && a.code == TULLE_E_NO_NODE && may_start) {
       int r = start_node(t, deadline);
       if (r) return r == TULLE_E_NO_MEMORY ? r : TULLE_E_NO_NODE;
       may_start = false;
       give_up = TL_NEVER;
       continue;
     }
-    if (a.state == TL_SESSION_NONE && a.code == TULLE_E_NO_NODE && now >= give_up) return a.code;
-    if (now >= deadline) return a.state == TL_SESSION_NONE ? a.code : TULLE_E_DEADLINE;
+    if (a.state == TL_STAY_NONE && a.code == TULLE_E_NO_NODE && now >= give_up) return a.code;
+    if (now >= deadline) return a.state == TL_STAY_NONE ? a.code : TULLE_E_DEADLINE;
     wait_for(&a, now, deadline);
   }
-}
-
-void tl_attachment_kick(struct tulle *t) {
-  tl_cancel_ring(&t->bell);
-  tl_loop_kick(&t->loop);
 }
 
 /* ---- life ---- */
@@ -97,35 +91,40 @@ static void free_memory(struct tulle *t) {
 static int init(struct tulle *t, const struct tulle_options *o) {
   const char *program = o->program ? o->program : program_invocation_short_name;
   *t = (struct tulle){.may_autostart = !o->no_autostart && tl_place_may_autostart(),
-                      .parking.mode = tl_place_parking_mode()};
+                      .parking.mode = tl_place_parking_mode(),
+                      .register_at = TL_NEVER};
   size_t size = strnlen(program, sizeof t->program - 1);
   memcpy(t->program, program, size);
   tl_list_init(&t->services);
   tl_list_init(&t->channels);
   if (o->runtime_dir && !(t->runtime_dir = strdup(o->runtime_dir))) return TULLE_E_NO_MEMORY;
   int r = tl_process_enter(&t->process);
-  if (!r) r = tl_cancel_init(&t->bell);
+  if (!r) r = tl_alert_init(&t->alert);
   if (r) return r;
-  r = tl_loop_init(&t->loop);
+  r = tl_lead_init(&t->lead);
   if (r) {
-    tl_cancel_deinit(&t->bell);
+    tl_alert_deinit(&t->alert);
     return r;
   }
-  tl_session_init(&t->session);
+  tl_line_init(&t->line);
+  tl_stay_init(&t->stay);
+  tl_loop_init(&t->loop);
   return 0;
 }
 
-static void close_session(struct tulle *t) {
-  tl_lock_take(&t->lock);
-  tl_session_close(t, TULLE_E_CLOSED);
-  tl_lock_give(&t->lock);
+void tl_attachment_free(struct tulle *t) {
+  tl_table_deinit(&t->stay.channels);
+  tl_loop_deinit(&t->loop);
+  tl_lead_deinit(&t->lead);
+  tl_alert_deinit(&t->alert);
+  free_memory(t);
 }
 
-static void deinit(struct tulle *t) {
-  tl_table_deinit(&t->session.channels);
-  tl_loop_deinit(&t->loop);
-  tl_cancel_deinit(&t->bell);
-  free_memory(t);
+static void give_up(struct tulle *t) {
+  tl_lock_take(&t->lock);
+  tl_stay_close(t, TULLE_E_CLOSED);
+  tl_lock_give(&t->lock);
+  tl_attachment_free(t);
 }
 
 int tulle_attach(const struct tulle_options *options, struct tulle **out) {
@@ -144,51 +143,11 @@ int tulle_attach(const struct tulle_options *options, struct tulle **out) {
   uint64_t timeout_ns = o->timeout_ns ? o->timeout_ns : TULLE_TIMEOUT_DEFAULT;
   r = tl_attachment_ready(t, tl_time_add(tl_time_now(), timeout_ns));
   if (r) {
-    close_session(t);
-    deinit(t);
+    give_up(t);
     return r;
   }
   *out = t;
   return 0;
-}
-
-static struct tulle_channel *next_to_end(struct tulle *t) {
-  TL_LIST_FOR_EACH(l, &t->channels) {
-    struct tulle_channel *c = tl_container_of(l, struct tulle_channel, all_link);
-    if (c->role == TL_ROLE_CLIENT && !c->is_left) return c;
-  }
-  return NULL;
-}
-
-/* Completions run here, and may close other channels: so from the start after each. */
-static void end_channels(struct tulle *t) {
-  for (struct tulle_channel *c; (c = next_to_end(t));) {
-    c->is_left = true;
-    tl_call_close(c);
-  }
-  tl_loop_leave_all(t);
-  close_session(t);
-  tl_loop_leave_all(t);
-}
-
-/* Programs' handles go; what is left belongs to calls that will be answered later. */
-static void let_go_of_channels(struct tulle *t) {
-  for (struct tl_list *l; (l = tl_list_pop_front(&t->channels));) {
-    struct tulle_channel *c = tl_container_of(l, struct tulle_channel, all_link);
-    tl_lock_take(&c->lock);
-    c->t = NULL;
-    c->holders -= c->claims;
-    tl_channel_give(c);
-  }
-}
-
-struct tulle *tulle_detach(struct tulle *t) {
-  if (!t || tl_process_is_other(t->process)) return NULL;
-  end_channels(t);
-  let_go_of_channels(t);
-  TL_LIST_FOR_EACH(l, &t->services) tl_service_free(tl_container_of(l, struct tulle_service, link));
-  deinit(t);
-  return NULL;
 }
 
 /* ---- the attachment of the process ---- */
@@ -226,7 +185,7 @@ int tulle_self(struct tulle *t, struct tulle_identity *out) {
   int r = out ? tl_attachment_of(t, &t) : TULLE_E_INVALID;
   if (r) return r;
   tl_lock_take(&t->lock);
-  *out = t->session.self;
+  *out = t->stay.self;
   tl_lock_give(&t->lock);
   return 0;
 }
@@ -234,6 +193,6 @@ int tulle_self(struct tulle *t, struct tulle_identity *out) {
 void tulle_stop(struct tulle *t) {
   if (!t) t = __atomic_load_n(&shared, __ATOMIC_ACQUIRE);
   if (!t || tl_process_is_other(t->process)) return;
-  __atomic_store_n(&t->loop.is_stopped, true, __ATOMIC_SEQ_CST);
-  tl_attachment_kick(t);
+  __atomic_store_n(&t->alert.is_stopped, true, __ATOMIC_SEQ_CST);
+  tl_alert_raise(&t->alert);
 }

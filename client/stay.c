@@ -1,11 +1,9 @@
-#include "client/session.h"
+#include "client/stay.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "client/attachment.h"
-#include "client/channel.h"
 #include "client/place.h"
 #include "client/service.h"
 
@@ -27,20 +25,19 @@ struct loose {
   bool is_data;
 };
 
-void tl_session_init(struct tl_session *s) {
-  *s = (struct tl_session){.pause_ns = PAUSE_FIRST_NS, .register_at = TL_NEVER};
-  tl_socket_init(&s->socket);
+void tl_stay_init(struct tl_stay *s) {
+  *s = (struct tl_stay){.pause_ns = PAUSE_FIRST_NS};
   tl_table_init(&s->channels, NULL);
   tl_list_init(&s->segments);
 }
 
-static void set_state(struct tl_session *s, enum tl_session_state state) {
+static void set_state(struct tl_stay *s, enum tl_stay_state state) {
   __atomic_store_n(&s->state, state, __ATOMIC_RELEASE);
 }
 
 /* ---- the end ---- */
 
-static void loose_free(struct tl_session *s, struct loose *l) {
+static void loose_free(struct tl_stay *s, struct loose *l) {
   tl_list_remove(&l->link);
   s->segment_count--;
   tl_segment_unmap(&l->segment);
@@ -50,7 +47,8 @@ static void loose_free(struct tl_session *s, struct loose *l) {
 /* What the node's death means: a peer on this machine may be alive and still begin what it has got.
  */
 static void end_channel(struct tulle_channel *c) {
-  struct tl_end end = {.code = TULLE_E_PEER_GONE, .begun = UINT64_MAX, .is_final = c->number == 0};
+  struct tl_ending end = {
+      .code = TULLE_E_PEER_GONE, .begun = UINT64_MAX, .is_final = c->number == 0};
   tl_lock_take(&c->lock);
   c->is_close_said = true; /* there is nobody to tell */
   tl_channel_end(c, &end);
@@ -58,12 +56,12 @@ static void end_channel(struct tulle_channel *c) {
   tl_channel_give(c);
 }
 
-void tl_session_close(struct tulle *t, int code) {
-  struct tl_session *s = &t->session;
+void tl_stay_close(struct tulle *t, int code) {
+  struct tl_stay *s = &t->stay;
   struct tulle_channel *c, *node = s->node;
   size_t cursor = 0;
-  set_state(s, TL_SESSION_NONE);
-  tl_socket_close(&s->socket);
+  set_state(s, TL_STAY_NONE);
+  tl_line_close(&t->line);
   s->code = code;
   s->node = NULL;
   s->unclaimed = 0;
@@ -75,8 +73,8 @@ void tl_session_close(struct tulle *t, int code) {
   if (node) end_channel(node);
   TL_LIST_FOR_EACH(l, &s->segments) loose_free(s, tl_container_of(l, struct loose, link));
   tl_services_forget_node(t);
-  __atomic_store_n(&s->register_at, TL_NEVER, __ATOMIC_RELAXED);
-  tl_attachment_kick(t);
+  __atomic_store_n(&t->register_at, TL_NEVER, __ATOMIC_RELAXED);
+  tl_alert_raise(&t->alert);
 }
 
 /* ---- the beginning ---- */
@@ -86,30 +84,29 @@ static void greet(struct tulle *t) {
                          .version_min = TL_CONTROL_VERSION_MIN,
                          .version_max = TL_CONTROL_VERSION_MAX};
   memcpy(m.name, t->program, sizeof m.name);
-  set_state(&t->session, TL_SESSION_GREETED);
-  tl_socket_say(&t->session.socket, t->session.socket.number, &m);
-  tl_loop_watch_socket(&t->loop, t->session.socket.fd);
+  set_state(&t->stay, TL_STAY_GREETED);
+  tl_line_say(&t->line, t->line.number, &m);
 }
 
 static void connect_to_node(struct tulle *t) {
   struct tl_places places;
   int r = tl_places_find(t->runtime_dir, &places), code = TULLE_E_NO_NODE;
   for (size_t i = 0; !r && i < places.count; i++) {
-    int e = tl_socket_connect(&t->session.socket, &places.sockets[i]);
+    int e = tl_line_connect(&t->line, &places.sockets[i]);
     if (e == 0) {
       greet(t);
       return;
     }
     if (e != TULLE_E_NO_NODE) code = e;
   }
-  tl_session_close(t, r ? r : code);
+  tl_stay_close(t, r ? r : code);
 }
 
 /* ---- what the node says ---- */
 
 static int on_welcome(struct tulle *t, const struct tl_control *m) {
-  struct tl_session *s = &t->session;
-  if (s->state != TL_SESSION_GREETED) return TULLE_E_PROTOCOL;
+  struct tl_stay *s = &t->stay;
+  if (s->state != TL_STAY_GREETED) return TULLE_E_PROTOCOL;
   if (m->version_max < TL_CONTROL_VERSION_MIN || m->version_max > TL_CONTROL_VERSION_MAX)
     return TULLE_E_VERSION;
   tl_identity_of(&m->party, &s->self);
@@ -123,7 +120,7 @@ static int on_refused(struct tulle *t, const struct tl_control *m) {
 }
 
 static int on_segment(struct tulle *t, const struct tl_control *m, const int *fds) {
-  struct tl_session *s = &t->session;
+  struct tl_stay *s = &t->stay;
   if (s->segment_count >= SEGMENTS_MAX || m->bytes > UINT32_MAX) return TULLE_E_PROTOCOL;
   struct loose *l = calloc(1, sizeof *l);
   if (!l) return TULLE_E_NO_MEMORY;
@@ -138,12 +135,12 @@ static int on_segment(struct tulle *t, const struct tl_control *m, const int *fd
   tl_list_push_back(&s->segments, &l->link);
   s->segment_count++;
   struct tl_control answer = {.type = TL_CONTROL_MAPPED, .segment = m->segment};
-  tl_socket_say(&s->socket, s->socket.number, &answer);
+  tl_line_say(&t->line, t->line.number, &answer);
   return 0;
 }
 
 /* Takes the segment of that number out of the loose ones. */
-static int take_loose(struct tl_session *s, uint32_t number, bool is_data, struct tl_segment *out) {
+static int take_loose(struct tl_stay *s, uint32_t number, bool is_data, struct tl_segment *out) {
   TL_LIST_FOR_EACH(link, &s->segments) {
     struct loose *l = tl_container_of(link, struct loose, link);
     if (l->number != number || l->is_data != is_data) continue;
@@ -157,18 +154,18 @@ static int take_loose(struct tl_session *s, uint32_t number, bool is_data, struc
 
 static void say_close(struct tulle *t, uint32_t channel) {
   struct tl_control m = {.type = TL_CONTROL_CLOSE, .channel = channel};
-  tl_socket_say(&t->session.socket, t->session.socket.number, &m);
+  tl_line_say(&t->line, t->line.number, &m);
 }
 
-/* The first channel of the session: now it can be used. */
+/* The first channel of the stay: now it can be used. */
 static void become_ready(struct tulle *t, struct tulle_channel *node) {
-  struct tl_session *s = &t->session;
+  struct tl_stay *s = &t->stay;
   s->node = node;
   s->code = 0;
   s->pause_ns = PAUSE_FIRST_NS;
-  set_state(s, TL_SESSION_READY);
+  set_state(s, TL_STAY_READY);
   tl_services_register(t);
-  tl_attachment_kick(t);
+  tl_alert_raise(&t->alert);
 }
 
 /* Opened by a thread that has not taken it yet. */
@@ -191,12 +188,11 @@ static int admit_channel(struct tulle *t, struct tulle_channel *c, const char *s
     tl_channel_attend(c);
     tl_lock_give(&c->lock);
   }
-  int r = tl_table_insert(&t->session.channels, &c->number, sizeof c->number, c);
-  bool is_for_nobody = is_unclaimed(c) && !t->session.opening;
-  if (!r && is_for_nobody)
-    (void)tl_table_remove(&t->session.channels, &c->number, sizeof c->number);
+  int r = tl_table_insert(&t->stay.channels, &c->number, sizeof c->number, c);
+  bool is_for_nobody = is_unclaimed(c) && !t->stay.opening;
+  if (!r && is_for_nobody) (void)tl_table_remove(&t->stay.channels, &c->number, sizeof c->number);
   if (!r && !is_for_nobody) {
-    t->session.unclaimed += is_unclaimed(c);
+    t->stay.unclaimed += is_unclaimed(c);
     return 0;
   }
   tl_channel_drop(c);
@@ -206,11 +202,11 @@ static int admit_channel(struct tulle *t, struct tulle_channel *c, const char *s
 
 /* Descriptors 1 and 2 are taken, 0 stays the caller's. */
 static int on_channel(struct tulle *t, const struct tl_control *m, int *fds) {
-  struct tl_session *s = &t->session;
+  struct tl_stay *s = &t->stay;
   struct tl_segment own, peer;
   struct tulle_channel *c;
-  bool is_first = s->state == TL_SESSION_GREETED;
-  if (is_first != (m->channel == 0) || s->state == TL_SESSION_NONE || m->bytes > UINT32_MAX)
+  bool is_first = s->state == TL_STAY_GREETED;
+  if (is_first != (m->channel == 0) || s->state == TL_STAY_NONE || m->bytes > UINT32_MAX)
     return TULLE_E_PROTOCOL;
   int r = take_loose(s, m->segment, false, &own);
   if (r) return r;
@@ -228,7 +224,7 @@ static int on_channel(struct tulle *t, const struct tl_control *m, int *fds) {
   return admit_channel(t, c, m->name);
 }
 
-static struct tulle_channel *find(struct tl_session *s, uint32_t number) {
+static struct tulle_channel *find(struct tl_stay *s, uint32_t number) {
   if (number == 0) return s->node;
   return tl_table_find(&s->channels, &number, sizeof number);
 }
@@ -250,15 +246,15 @@ static int add_area(struct tulle *t, struct tulle_channel *c, const struct tl_co
   tl_lock_give(&c->lock);
   struct tl_control answer = {
       .type = TL_CONTROL_ATTACHED, .channel = m->channel, .segment = m->segment};
-  tl_socket_say(&t->session.socket, t->session.socket.number, &answer);
+  tl_line_say(&t->line, t->line.number, &answer);
   return 0;
 }
 
 static int on_grown(struct tulle *t, const struct tl_control *m, const int *fds) {
-  struct tulle_channel *c = find(&t->session, m->channel);
+  struct tulle_channel *c = find(&t->stay, m->channel);
   struct tl_segment area = {0};
   if (m->is_peer) return c ? add_area(t, c, m, fds[0]) : 0;
-  if (m->segment && take_loose(&t->session, m->segment, true, &area) != 0) return TULLE_E_PROTOCOL;
+  if (m->segment && take_loose(&t->stay, m->segment, true, &area) != 0) return TULLE_E_PROTOCOL;
   if (!c) {
     tl_segment_unmap(&area);
     return 0;
@@ -277,16 +273,16 @@ static int on_grown(struct tulle *t, const struct tl_control *m, const int *fds)
 }
 
 static int on_closed(struct tulle *t, const struct tl_control *m) {
-  struct tulle_channel *c = find(&t->session, m->channel);
-  struct tl_end end = {
+  struct tulle_channel *c = find(&t->stay, m->channel);
+  struct tl_ending end = {
       .code = m->code < 0 ? m->code : TULLE_E_PEER_GONE, .begun = m->begun, .is_final = true};
   if (!m->channel) return TULLE_E_PROTOCOL;
   if (!c) { /* never seen, or closed from here at the same time */
     say_close(t, m->channel);
     return 0;
   }
-  (void)tl_table_remove(&t->session.channels, &m->channel, sizeof m->channel);
-  t->session.unclaimed -= is_unclaimed(c);
+  (void)tl_table_remove(&t->stay.channels, &m->channel, sizeof m->channel);
+  t->stay.unclaimed -= is_unclaimed(c);
   tl_lock_take(&c->lock);
   tl_channel_end(c, &end);
   c->holders--;
@@ -314,55 +310,59 @@ static int on_message(struct tulle *t, const struct tl_control *m, int *fds) {
 }
 
 static void read_socket(struct tulle *t) {
-  struct tl_session *s = &t->session;
+  struct tl_stay *s = &t->stay;
   struct tl_control m;
-  while (s->state != TL_SESSION_NONE) {
+  while (s->state != TL_STAY_NONE) {
     int fds[TL_CONTROL_FDS_MAX] = {-1, -1, -1, -1};
-    int r = tl_socket_receive(&s->socket, &m, fds);
+    int r = tl_line_hear(&t->line, &m, fds);
     if (r == TL_EMPTY) return;
     if (r == 0) {
       r = on_message(t, &m, fds);
       for (size_t i = 0; i < tl_control_fds(&m); i++)
         if (fds[i] >= 0) close(fds[i]);
     }
-    if (r) tl_session_close(t, r == TL_END ? TULLE_E_NO_NODE : r);
+    if (r) tl_stay_close(t, r == TL_END ? TULLE_E_NO_NODE : r);
   }
 }
 
 /* ---- polling ---- */
 
-static bool is_due(const struct tl_session *s, uint64_t now) {
-  return s->state == TL_SESSION_NONE && now >= s->retry_at;
+static bool is_due(const struct tl_stay *s, uint64_t now) {
+  return s->state == TL_STAY_NONE && now >= s->retry_at;
 }
 
-void tl_session_poll(struct tulle *t, uint64_t now) {
-  struct tl_session *s = &t->session;
+void tl_stay_poll(struct tulle *t, uint64_t now) {
+  struct tl_stay *s = &t->stay;
   tl_lock_take(&t->lock);
   if (is_due(s, now)) connect_to_node(t);
   /* The word before the socket: what is said in between is read twice, not missed. */
   struct tulle_channel *node = s->node;
   uint32_t seen = node ? __atomic_load_n(node->events, __ATOMIC_ACQUIRE) : 0;
-  tl_socket_flush(&s->socket);
+  tl_line_flush(&t->line);
   read_socket(t);
   if (s->node && s->node == node) __atomic_store_n(&s->events_seen, seen, __ATOMIC_RELEASE);
-  if (now >= s->register_at) tl_services_register(t);
+  if (now >= t->register_at) tl_services_register(t);
   __atomic_store_n(&s->polled_at, now, __ATOMIC_RELAXED);
   tl_lock_give(&t->lock);
 }
 
-void tl_session_poll_after(struct tulle *t, uint64_t now, uint64_t pause_ns) {
-  uint64_t last = __atomic_load_n(&t->session.polled_at, __ATOMIC_RELAXED);
-  if (now > last && now - last > pause_ns) tl_session_poll(t, now);
+void tl_stay_poll_after(struct tulle *t, uint64_t now, uint64_t pause_ns) {
+  uint64_t last = __atomic_load_n(&t->stay.polled_at, __ATOMIC_RELAXED);
+  if (now > last && now - last > pause_ns) tl_stay_poll(t, now);
 }
 
-uint64_t tl_session_due(struct tulle *t) {
-  struct tl_session *s = &t->session;
-  uint64_t due = __atomic_load_n(&s->register_at, __ATOMIC_RELAXED);
-  if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == TL_SESSION_NONE) {
+void tl_stay_hear(struct tulle *t, int wait_end) {
+  if (wait_end == TL_WAIT_EVENT || wait_end == TL_WAIT_TICK) tl_stay_poll(t, tl_time_now());
+}
+
+uint64_t tl_stay_due(struct tulle *t) {
+  struct tl_stay *s = &t->stay;
+  uint64_t due = __atomic_load_n(&t->register_at, __ATOMIC_RELAXED);
+  if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == TL_STAY_NONE) {
     tl_lock_take(&t->lock);
-    if (s->state == TL_SESSION_NONE) due = tl_time_min(due, s->retry_at);
+    if (s->state == TL_STAY_NONE) due = tl_time_min(due, s->retry_at);
     tl_lock_give(&t->lock);
-  } else if (tl_socket_is_behind(&s->socket)) {
+  } else if (tl_line_is_behind(&t->line)) {
     due = tl_time_min(due, tl_time_add(tl_time_now(), FLUSH_NS));
   }
   return due;
@@ -370,17 +370,17 @@ uint64_t tl_session_due(struct tulle *t) {
 
 /* ---- what others ask of it ---- */
 
-struct tulle_channel *tl_session_node(struct tulle *t) {
+struct tulle_channel *tl_stay_node(struct tulle *t) {
   tl_lock_take(&t->lock);
-  struct tulle_channel *node = t->session.node;
+  struct tulle_channel *node = t->stay.node;
   if (node) tl_channel_hold(node);
   tl_lock_give(&t->lock);
   return node;
 }
 
-struct tulle_channel *tl_session_claim_node(struct tulle *t) {
+struct tulle_channel *tl_stay_claim_node(struct tulle *t) {
   tl_lock_take(&t->lock);
-  struct tulle_channel *node = t->session.node;
+  struct tulle_channel *node = t->stay.node;
   if (node) {
     node->claims++;
     tl_channel_hold(node);
@@ -389,33 +389,33 @@ struct tulle_channel *tl_session_claim_node(struct tulle *t) {
   return node;
 }
 
-void tl_session_unclaim(struct tulle *t, struct tulle_channel *c) {
+void tl_stay_unclaim(struct tulle *t, struct tulle_channel *c) {
   tl_lock_take(&t->lock);
   c->claims--;
   tl_lock_give(&t->lock);
   tl_channel_drop(c);
 }
 
-void tl_session_open_begin(struct tulle *t) {
+void tl_stay_open_begin(struct tulle *t) {
   tl_lock_take(&t->lock);
-  t->session.opening++;
+  t->stay.opening++;
   tl_lock_give(&t->lock);
 }
 
-struct tulle_channel *tl_session_claim(struct tulle *t, uint32_t number) {
+struct tulle_channel *tl_stay_claim(struct tulle *t, uint32_t number) {
   tl_lock_take(&t->lock);
-  struct tulle_channel *c = number ? find(&t->session, number) : NULL;
+  struct tulle_channel *c = number ? find(&t->stay, number) : NULL;
   if (c && !is_unclaimed(c)) c = NULL;
   if (c) {
     c->claims = 1;
-    t->session.unclaimed--;
+    t->stay.unclaimed--;
     tl_channel_hold(c);
   }
   tl_lock_give(&t->lock);
   return c;
 }
 
-static void close_unclaimed(struct tl_session *s) {
+static void close_unclaimed(struct tl_stay *s) {
   while (s->unclaimed) {
     struct tulle_channel *c;
     size_t cursor = 0;
@@ -428,14 +428,14 @@ static void close_unclaimed(struct tl_session *s) {
   }
 }
 
-void tl_session_open_end(struct tulle *t) {
+void tl_stay_open_end(struct tulle *t) {
   tl_lock_take(&t->lock);
-  if (--t->session.opening == 0) close_unclaimed(&t->session);
+  if (--t->stay.opening == 0) close_unclaimed(&t->stay);
   tl_lock_give(&t->lock);
 }
 
-void tl_session_forget(struct tulle *t, struct tulle_channel *c) {
-  struct tl_session *s = &t->session;
+void tl_stay_forget(struct tulle *t, struct tulle_channel *c) {
+  struct tl_stay *s = &t->stay;
   tl_lock_take(&t->lock);
   bool is_known = c->number && find(s, c->number) == c;
   if (is_known) (void)tl_table_remove(&s->channels, &c->number, sizeof c->number);
