@@ -23,7 +23,7 @@ if(TULLE_WERROR)
   target_compile_options(tulle_flags INTERFACE -Werror)
 endif()
 if(TULLE_SANITIZE)
-  target_compile_options(tulle_flags INTERFACE -fsanitize=${TULLE_SANITIZE} -fno-omit-frame-pointer
+  target_compile_options(tulle_flags INTERFACE -fsanitize=${TULLE_SANITIZE} -O1 -fno-omit-frame-pointer
     -fno-sanitize-recover=all)
   target_link_options(tulle_flags INTERFACE -fsanitize=${TULLE_SANITIZE})
 endif()

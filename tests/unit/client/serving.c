@@ -242,7 +242,7 @@ static void bad_offers_are_refused(void **state) {
 static void many_procedures_are_found(void **state) {
   (void)state;
   enum { COUNT = 200 };
-  static char names[COUNT][8];
+  static char names[COUNT][16];
   static struct tulle_procedure procedures[COUNT];
   struct tulle_offer offer = {.name = "many", .procedures = procedures, .procedure_count = COUNT};
   struct tulle_service *s;
