@@ -46,6 +46,7 @@ int tl_mesh_peer_new(struct tl_mesh *mesh, struct tl_link *link, uint64_t now,
   tl_list_push_back(&mesh->peers, &peer->in_mesh);
   tl_link_set_owner(link, peer);
   memcpy(peer->place.node_id, info->node_id, sizeof peer->place.node_id);
+  tl_node_id_format(info->node_id, peer->place.node_id_text);
   memcpy(peer->place.node_name, info->name, sizeof peer->place.node_name);
   peer->place.is_reachable = true;
   tl_registry_add_place(registry_of(peer), &peer->place);

@@ -58,6 +58,10 @@ expect 0 tulle find text/count
 says '^textstat +beta +udp'
 expect 0 tulle call greeter.greet name=you
 says '^text: Hello you$'
+expect 0 tulle find text/count --json
+id=$(sed -n 's/.*"node_id":"\([a-z0-9-]*\)".*/\1/p' "$out")
+expect 0 tulle call --node "${id:-none}" greeter.greet name=you
+says '^text: Hello you$'
 expect 0 tulle call greeter.greet@beta name=you
 expect 4 tulle call greeter.greet@alpha name=you
 expect 4 tulle call greeter.greet@gamma name=you
