@@ -60,6 +60,7 @@ void tl_ask_close(struct tl_ask *a) {
 int tl_ask(struct tl_ask *a, const char *what, const char *procedure, const struct tulle_pack *args,
            uint64_t timeout_ns, struct tulle_result *out) {
   char why[512] = "", limit[TL_HUMAN_SIZE];
+  const char *hint = NULL;
   *out = (struct tulle_result){0};
   int r = tulle_call(a->node, procedure, args ? args->start : NULL,
                      args ? tulle_pack_size(args) : 0, timeout_ns, out);
@@ -68,8 +69,10 @@ int tl_ask(struct tl_ask *a, const char *what, const char *procedure, const stru
     snprintf(why, sizeof why, "it took longer than %s", tl_human_duration(timeout_ns, limit));
   else if (out->text)
     snprintf(why, sizeof why, "%s", out->text);
+  /* Why it was refused or is busy the node knows best, and says what to do; the codes' hints guess. */
+  if (out->text && (r == TULLE_E_REFUSED || r == TULLE_E_BUSY)) hint = "";
   tulle_result_clear(out);
-  return tl_command_fail(a->command, r, why, NULL, "cannot %s: %s", what, tulle_error_text(r));
+  return tl_command_fail(a->command, r, why, hint, "cannot %s: %s", what, tulle_error_text(r));
 }
 
 int tl_ask_print_json(struct tl_ask *a, const char *what, const char *procedure) {

@@ -87,7 +87,7 @@ int tl_command_fail(const struct tl_command *c, int code, const char *why, const
   fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "",
           tl_human_clean(text));
   print_reason(why);
-  if (hint) fprintf(stderr, "  hint: %s\n", hint);
+  if (hint && *hint) fprintf(stderr, "  hint: %s\n", hint);
   return tulle_error_exit(code);
 }
 

@@ -108,8 +108,8 @@ uint64_t tl_command_duration(const struct tl_command *c, const char *option, uin
 
 /*
  * Reports an error in its three parts on standard error (with --json as one object there): what
- * happened (a printf format), why (or NULL), what to do (NULL: what tulle_error_hint() says). Returns the
- * exit code of `code`.
+ * happened (a printf format), why (or NULL), what to do (NULL: what tulle_error_hint() says; "": the
+ * reason has said it). Returns the exit code of `code`.
  */
 int tl_command_fail(const struct tl_command *c, int code, const char *why, const char *hint,
                     const char *what, ...) __attribute__((format(printf, 5, 6)));
