@@ -3,8 +3,8 @@
  * processor with store buffers (TSO: x86), as Spin can check it exhaustively.
  *
  * Memory. `mem` is what all see. A plain store goes into the buffer of its process first and reaches memory
- * later, in order; a seq_cst store or a read-modify-write waits until the own buffer is empty. Every word
- * has one writer and is not read back by it, so a load takes it from memory.
+ * later, in order; a seq_cst store, a read-modify-write or a fence waits until the own buffer is empty. Every
+ * word has one writer and is not read back by it, so a load takes it from memory.
  *
  * Property. All MESSAGES arrive in order, and no run ends with anyone asleep: nothing here ends a sleep but
  * a wake, so a lost one is a deadlock, which Spin reports.
@@ -14,7 +14,7 @@
  *
  * Sizes: MESSAGES, CAP (records that fit). Variants of the reader: on a futex, or with DESCRIPTOR on an eventfd.
  * Twins that have to fail:
- *   NO_FENCE_PUBLISH   the writer publishes with a plain store
+ *   NO_FENCE_PUBLISH   the writer publishes with a plain store and no fence
  *   NO_FENCE_PARK      the parked word is set with a plain store
  *   NO_FENCE_ROOM      the reader gives room back and looks for the writer with plain stores only
  *   NO_SECOND_LOOK     straight to sleep after setting the parked word
@@ -53,6 +53,7 @@ chan reader_buffer = [2] of { byte, byte };
 
 #define STORE(buffer, word, value)         buffer!word, value
 #define STORE_SEQ_CST(buffer, word, value) d_step { empty(buffer) -> mem[word] = value }
+#define FENCE(buffer)                      empty(buffer)
 
 active proctype memory() {
   byte word, value;
@@ -82,7 +83,7 @@ end:
 #ifdef NO_FENCE_PUBLISH
 #define PUBLISH(value) STORE(writer_buffer, WRITE_POSITION, value)
 #else
-#define PUBLISH(value) STORE_SEQ_CST(writer_buffer, WRITE_POSITION, value)
+#define PUBLISH(value) STORE(writer_buffer, WRITE_POSITION, value); FENCE(writer_buffer)
 #endif
 
 #ifdef NO_FENCE_PARK

@@ -157,6 +157,7 @@ static inline void tl_channel_publish(struct tl_channel *c) {
   if (c->tx.published == c->tx.head) return;
   tl_ring_publish(&c->tx);
   tl_waker_look(&c->tx_waker);
+  tl_ring_fetch_room(&c->tx);
 }
 
 /* A message of any size whose bytes lie in `count` pieces. Borrows them. */

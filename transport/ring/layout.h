@@ -45,8 +45,8 @@ struct tl_ring_page {
   uint16_t zero;
   uint32_t data_bytes;
 
-  /* What the owner has published in its data area. Stored seq_cst after the records; pairs with the
-   * reader's acquire, and with the reader's seq_cst second look before it sleeps. */
+  /* What the owner has published in its data area. Stored release after the records and followed by a
+   * full fence; pairs with the reader's acquire, and with its seq_cst second look before it sleeps. */
   TL_RING_LINE uint64_t write_position;
 
   /* How far the owner has done with the *other* party's data area. Stored release after the last

@@ -2,7 +2,7 @@
  * Waiting for the other party, and waking it: the one protocol behind every wait on a ring.
  *
  * The one who waits                          The one who wakes
- *   reads the waker's bell                     publishes its position (seq_cst)
+ *   reads the waker's bell                     publishes its position, full barrier
  *   sets its own parked word (seq_cst)         looks at the parked word (seq_cst)
  *   looks again at the position (seq_cst)      if set, and not rung for this generation yet:
  *   sleeps while the bell is as read             counts its bell up and wakes the futex
@@ -176,8 +176,8 @@ struct tl_waker {
 /* Slow part of tl_waker_look(). */
 void tl_waker_ring(struct tl_waker *w, uint64_t parked);
 
-/* To be called after a seq_cst store of the position that the peer may be waiting for. Wakes it if
- * it sleeps. */
+/* To be called after the position that the peer may be waiting for was stored, and a full barrier.
+ * Wakes it if it sleeps. */
 static inline void tl_waker_look(struct tl_waker *w) {
   uint64_t parked = __atomic_load_n(w->parked, __ATOMIC_SEQ_CST);
   if (__builtin_expect(parked != 0, 0) && parked != w->rung) tl_waker_ring(w, parked);
