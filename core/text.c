@@ -124,3 +124,40 @@ unsigned tl_text_distance(const char *a, const char *b) {
   }
   return rows[na % 3][nb];
 }
+
+/* How many bytes follow the first one of a character, and the least number that needs so many. */
+static int utf8_follows(unsigned char c, uint32_t *out_bits, uint32_t *out_least) {
+  if (c < 0x80) {
+    *out_bits = c;
+    *out_least = 0;
+    return 0;
+  }
+  static const struct {
+    unsigned char mask, value;
+    uint32_t least;
+  } forms[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+  for (int i = 0; i < 3; i++)
+    if ((c & forms[i].mask) == forms[i].value) {
+      *out_bits = c & (unsigned char)~forms[i].mask;
+      *out_least = forms[i].least;
+      return i + 1;
+    }
+  return -1;
+}
+
+bool tl_utf8_is_valid(const void *text, size_t size) {
+  const unsigned char *p = text;
+  if (!size) return true; /* of nothing the address may be NULL */
+  const unsigned char *end = p + size;
+  while (p < end) {
+    uint32_t bits, least;
+    int follows = utf8_follows(*p++, &bits, &least);
+    if (follows < 0 || end - p < follows) return false;
+    for (; follows > 0; follows--, p++) {
+      if ((*p & 0xc0) != 0x80) return false;
+      bits = bits << 6 | (*p & 0x3f);
+    }
+    if (bits < least || bits > 0x10ffff || (bits >= 0xd800 && bits < 0xe000)) return false;
+  }
+  return true;
+}

@@ -32,6 +32,9 @@ bool tl_name_is_valid(const char *name, size_t length, size_t max);
 /* A capability: as a name, with '/' between parts. */
 bool tl_capability_is_valid(const char *name, size_t length);
 
+/* Whether it is UTF-8 (RFC 3629: no surrogates, nothing overlong). */
+bool tl_utf8_is_valid(const void *text, size_t size);
+
 /* How many single-character edits (with transpositions) lead from a to b; inputs over 64 bytes
  * count as 64 apart. */
 unsigned tl_text_distance(const char *a, const char *b);

@@ -62,7 +62,4 @@ void tl_json_put_uint(struct tl_json *j, const char *key, uint64_t v);
 /* The next value of `r`, whole. A value too deep, or a failed cursor, is written as null. */
 void tl_json_value(struct tl_json *j, struct tulle_unpack *r);
 
-/* Whether it is UTF-8 (RFC 3629: no surrogates, nothing overlong). */
-bool tl_utf8_is_valid(const void *text, size_t size);
-
 #endif

@@ -140,41 +140,11 @@ static void test_bad_values(void **state) {
   free(t.bytes);
 }
 
-static void test_utf8(void **state) {
-  (void)state;
-  static const char *const good[] = {"",
-                                     "a",
-                                     "\xc2\x80",
-                                     "\xdf\xbf",
-                                     "\xe0\xa0\x80",
-                                     "\xed\x9f\xbf",
-                                     "\xf0\x90\x80\x80",
-                                     "\xf4\x8f\xbf\xbf"};
-  static const char *const bad[] = {"\x80",
-                                    "\xc0\x80",
-                                    "\xc1\xbf",
-                                    "\xc2",
-                                    "\xc2z",
-                                    "\xe0\x9f\xbf",
-                                    "\xe2\x82",
-                                    "\xed\xa0\x80",
-                                    "\xf0\x8f\xbf\xbf",
-                                    "\xf4\x90\x80\x80",
-                                    "\xf8\x88\x80\x80\x80",
-                                    "\xff",
-                                    "a\xfe"};
-  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-    assert_true(tl_utf8_is_valid(good[i], strlen(good[i])));
-  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    assert_false(tl_utf8_is_valid(bad[i], strlen(bad[i])));
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_nesting), cmocka_unit_test(test_numbers),
       cmocka_unit_test(test_bytes),   cmocka_unit_test(test_long_bytes),
       cmocka_unit_test(test_values),  cmocka_unit_test(test_bad_values),
-      cmocka_unit_test(test_utf8),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
