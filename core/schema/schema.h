@@ -27,7 +27,7 @@
 #define TL_SCHEMA_NAME_BYTES_MAX 63
 #define TL_SCHEMA_MEMBERS_MAX    1024
 #define TL_SCHEMA_PARAMETERS_MAX 32
-#define TL_SCHEMA_NAMES_MAX      16384
+#define TL_SCHEMA_NAMES_MAX      8192
 #define TL_SCHEMA_NESTING_MAX    8
 #define TL_SCHEMA_PLACES_MAX     65536
 
@@ -167,7 +167,7 @@ size_t tl_schema_write(const struct tl_schema *schema, enum tl_schema_form form,
 #define TL_SCHEMA_FINGERPRINT_BYTES  32
 
 /* Parts of the canonical form, for messages, help and generated comments; as tl_schema_write(). A
- * procedure without its `;`, a type as it stands before a name (an array's "[N]" stands behind it). */
+ * procedure without `oneway` and `;`, a type as an element of a list is written. */
 size_t tl_schema_write_procedure(const struct tl_schema_procedure *procedure, char *out,
                                  size_t out_size);
 size_t tl_schema_write_type(const struct tl_schema_type *type, char *out, size_t out_size);
