@@ -10,7 +10,16 @@ int tl_alert_init(struct tl_alert *a) {
   return tl_cancel_init(&a->cancel);
 }
 
+void tl_alert_stop(struct tl_alert *a) {
+  __atomic_fetch_add(&a->stopping, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&a->is_stopped, true, __ATOMIC_SEQ_CST);
+  tl_alert_raise(a);
+  if (__atomic_fetch_sub(&a->stopping, 1, __ATOMIC_RELEASE) == 1) tl_futex_wake(&a->stopping);
+}
+
 void tl_alert_deinit(struct tl_alert *a) {
+  for (uint32_t n; (n = __atomic_load_n(&a->stopping, __ATOMIC_ACQUIRE));)
+    tl_futex_wait(&a->stopping, n, TL_NEVER);
   tl_cancel_deinit(&a->cancel);
   if (a->wake_fd >= 0) close(a->wake_fd);
   a->wake_fd = -1;

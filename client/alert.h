@@ -21,13 +21,20 @@ struct tl_alert {
   bool has_attention;       /* atomic */
 
   bool is_stopped;         /* atomic: tulle_stop() */
+  uint32_t stopping;       /* atomic, a futex: threads inside of it */
   uint64_t async_deadline; /* atomic: not after the first of all asynchronous calls */
   uint64_t planned;        /* atomic: when the loop wakes by itself; 0: it is awake */
 };
 
 /* -errno. */
 int tl_alert_init(struct tl_alert *a);
+
+/* Waits until no thread is inside tl_alert_stop(): a signal's handler on another thread may still be
+ * there when what it has stopped is over. */
 void tl_alert_deinit(struct tl_alert *a);
+
+/* Asks those who serve to stop, and raises the alert. Any thread; async-signal-safe. */
+void tl_alert_stop(struct tl_alert *a);
 
 /* Tells all to look around. Any thread, any lock; async-signal-safe. */
 void tl_alert_raise(struct tl_alert *a);

@@ -191,8 +191,8 @@ int tulle_self(struct tulle *t, struct tulle_identity *out) {
 }
 
 void tulle_stop(struct tulle *t) {
+  int before = errno; /* it may be a signal's handler that interrupts what looks at it */
   if (!t) t = __atomic_load_n(&shared, __ATOMIC_ACQUIRE);
-  if (!t || tl_process_is_other(t->process)) return;
-  __atomic_store_n(&t->alert.is_stopped, true, __ATOMIC_SEQ_CST);
-  tl_alert_raise(&t->alert);
+  if (t && !tl_process_is_other(t->process)) tl_alert_stop(&t->alert);
+  errno = before;
 }

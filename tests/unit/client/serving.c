@@ -515,6 +515,24 @@ static void a_signal_handler_may_stop(void **state) {
   sigaction(SIGALRM, &old, NULL);
 }
 
+static void *stop_and_leave(void *argument) {
+  tulle_stop(argument);
+  return NULL;
+}
+
+/* Who has been stopped may detach, however far the one is who stopped it. */
+static void detaching_waits_for_the_one_who_stops(void **state) {
+  (void)state;
+  for (int i = 0; i < 200; i++) {
+    pthread_t thread;
+    struct tulle *t = fixture_attach(&f, "stopped");
+    assert_int_equal(pthread_create(&thread, NULL, stop_and_leave, t), 0);
+    assert_ok(tulle_serve(t, 1));
+    tulle_detach(t);
+    pthread_join(thread, NULL);
+  }
+}
+
 static void dispatching_beside_serving_is_refused(void **state) {
   (void)state;
   fixture_echo(f.channel, 1);
@@ -554,6 +572,7 @@ int main(void) {
       CASE(open_idle, a_synchronous_call_does_not_silence_the_descriptor),
       CASE(open_idle, a_stop_before_serving_counts),
       CASE(open_idle, a_signal_handler_may_stop),
+      CASE(open_idle, detaching_waits_for_the_one_who_stops),
       CASE(open_serial, dispatching_beside_serving_is_refused),
   };
   if (getenv("ONLY")) cmocka_set_test_filter(getenv("ONLY"));
