@@ -297,7 +297,8 @@ void tl_lane_progress(const struct tl_lane *lane, struct tl_lane_progress *out_p
 /* ---- For `tulle links` and tests ---- */
 
 struct tl_flow_stats {
-  uint64_t packets_sent, packets_acked, packets_lost;
+  uint64_t packets_sent, packets_acked;
+  uint64_t packets_lost;     /* size probes do not count */
   uint64_t packets_spurious; /* declared lost, acknowledged later */
   uint64_t probes;           /* probe timeouts */
   uint64_t bytes_resent;

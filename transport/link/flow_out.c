@@ -93,7 +93,7 @@ static void send_again(struct tl_flow *f, const struct tl_sentmap *m,
 
 static void packet_lost(struct tl_flow *f, const struct tl_sentmap *m,
                         const struct tl_sent_packet *p) {
-  f->stats.packets_lost++;
+  f->stats.packets_lost += !p->is_probe; /* one that was too large met no loss */
   f->stats.best_effort_lost += p->best_effort_count;
   tl_flow_note_mark(f, p->mark, false);
   send_again(f, m, p);
@@ -112,7 +112,7 @@ static void packet_acked(struct tl_flow *f, struct tl_sentmap *m, uint64_t index
   struct tl_sent_packet *p = tl_sentmap_packet(m, index);
   f->stats.packets_acked++;
   if (p->state == TL_SENT_LOST) {
-    f->stats.packets_spurious++;
+    f->stats.packets_spurious += !p->is_probe;
     f->stats.best_effort_lost -= p->best_effort_count;
   }
   for (uint32_t i = 0; i < p->item_count; i++) item_acked(f, tl_sentmap_item(m, p, i));

@@ -254,7 +254,7 @@ void tl_link_info(const struct tl_link *link, uint64_t now, struct tl_link_info 
       .packets_received = link->packets_in,
       .bytes_sent = link->bytes_out,
       .bytes_received = link->bytes_in,
-      .packets_lost = flow.packets_lost,
+      .packets_lost = flow.packets_lost - flow.packets_spurious,
       .bytes_resent = flow.bytes_resent,
       .replays = session->refusals.count[TL_REFUSED_REPLAY - TL_REFUSED_SIZE],
       .forgeries = session->refusals.count[TL_REFUSED_TAG - TL_REFUSED_SIZE],

@@ -799,6 +799,25 @@ static void marks_tell_what_became_of_a_packet(void **state) {
   assert_true(is_lost);
 }
 
+/* One that tries a size goes under where the path does not take it; other packets lose nothing there. */
+static void a_lost_size_probe_is_no_loss(void **state) {
+  (void)state;
+  for (int is_probe = 0; is_probe < 2; is_probe++) {
+    uint64_t before = stats_of(0).packets_lost;
+    struct tl_flow_packet lost = own_packet(13);
+    struct tl_flow_event e;
+    lost.is_probe = is_probe;
+    tl_flow_sent(flow(0), p.now, &lost);
+    for (int i = 0; i < 4; i++) {
+      assert_int_equal(send_bytes(tl_flow_lane(flow(0), 0), TL_CLASS_ORDERED, 0, 5), 0);
+      settle();
+    }
+    assert_int_equal(tl_flow_event(flow(0), &e), 0);
+    assert_int_equal(e.type, TL_FLOW_MARK_LOST);
+    assert_int_equal(stats_of(0).packets_lost - before, !is_probe);
+  }
+}
+
 static void the_endpoints_frames_and_the_flows_share_a_packet(void **state) {
   (void)state;
   uint8_t out[1200];
@@ -900,6 +919,7 @@ int main(void) {
       PAIR_TEST(a_dead_udp_path_is_given_up),
       PAIR_TEST(keys_change_in_mid_flight),
       PAIR_TEST(marks_tell_what_became_of_a_packet),
+      PAIR_TEST(a_lost_size_probe_is_no_loss),
       PAIR_TEST(the_endpoints_frames_and_the_flows_share_a_packet),
       PAIR_TEST(a_spare_channel_carries_nothing_new),
       PAIR_TEST(a_record_comes_again_until_it_is_released),
