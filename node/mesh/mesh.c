@@ -22,7 +22,8 @@ static bool dial_address(const struct tl_link *link, uint64_t now, struct tl_add
 /* ---- dials ---- */
 
 static struct tl_mesh_dial *dial_find(struct tl_mesh *mesh, uint64_t number) {
-  for (size_t i = 0; number && i < TL_MESH_DIALS_MAX; i++)
+  if (!number || !mesh->dial_count) return NULL;
+  for (size_t i = 0; i < TL_MESH_DIALS_MAX; i++)
     if (mesh->dials[i].number == number) return &mesh->dials[i];
   return NULL;
 }
@@ -31,6 +32,7 @@ static void dial_settle(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_dial 
                         const uint8_t *id) {
   tl_discovery_dialled(mesh->config.discovery, now, &dial->wish, result, id);
   dial->number = 0;
+  mesh->dial_count--;
 }
 
 static void dial_begin(struct tl_mesh *mesh, uint64_t now, const struct tl_discovery_dial *wish) {
@@ -44,6 +46,7 @@ static void dial_begin(struct tl_mesh *mesh, uint64_t now, const struct tl_disco
   int r = slot ? tl_endpoint_dial(mesh->config.endpoint, now, &dial, &number) : TULLE_E_LIMIT;
   if (r == 0) {
     *slot = (struct tl_mesh_dial){*wish, number};
+    mesh->dial_count++;
     return;
   }
   /* EXISTS of the endpoint is a link that stands; to discovery that is success. REFUSED is ourselves. */
@@ -52,7 +55,7 @@ static void dial_begin(struct tl_mesh *mesh, uint64_t now, const struct tl_disco
 }
 
 static void dials_timeout(struct tl_mesh *mesh, uint64_t now) {
-  for (size_t i = 0; i < TL_MESH_DIALS_MAX; i++) {
+  for (size_t i = 0; mesh->dial_count && i < TL_MESH_DIALS_MAX; i++) {
     struct tl_mesh_dial *dial = &mesh->dials[i];
     if (!dial->number || now < dial->wish.give_up_at) continue;
     tl_endpoint_dial_cancel(mesh->config.endpoint, now, dial->number);
@@ -97,6 +100,7 @@ static void link_up(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoint
   tl_join_member_up(mesh, event->link, now);
   TL_LIST_FOR_EACH(l, &mesh->peers)
   tl_container_of(l, struct tl_mesh_peer, in_mesh)->owes_members = true;
+  mesh->has_to_tell = true;
 }
 
 static void link_down(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoint_event *event) {
@@ -140,6 +144,7 @@ static void lane_zero(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoi
   int r = has_input                            ? tl_mesh_peer_readable(peer, now)
           : event->type == TL_EVENT_LANE_RESET ? TULLE_E_PROTOCOL
                                                : 0;
+  mesh->has_to_tell = true; /* there may be room for what found none */
   if (r < 0) link_fault(mesh, now, peer, r);
 }
 
@@ -232,6 +237,18 @@ static void take_event(struct tl_mesh *mesh, uint64_t now, const struct tl_endpo
   }
 }
 
+/* Most turns carry calls and nothing else: then no peer is looked at. */
+static void tell_peers(struct tl_mesh *mesh, uint64_t now) {
+  uint64_t generation = mesh->config.node->registry.generation;
+  if (!mesh->has_to_tell && mesh->told_upto == generation) return;
+  mesh->has_to_tell = false;
+  mesh->told_upto = generation;
+  TL_LIST_FOR_EACH(l, &mesh->peers) {
+    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
+    if (tl_mesh_peer_tell(peer, now) < 0) mesh->has_to_tell = true;
+  }
+}
+
 int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_action) {
   struct tl_endpoint_event event;
   dials_timeout(mesh, now);
@@ -244,17 +261,16 @@ int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_
     }
     take_event(mesh, now, &event);
   }
-  TL_LIST_FOR_EACH(l, &mesh->peers)
-  tl_mesh_peer_tell(tl_container_of(l, struct tl_mesh_peer, in_mesh), now);
+  tell_peers(mesh, now);
   if (mesh->published != mesh->config.node->registry.generation + 1) tl_mesh_publish(mesh);
   return TL_EMPTY;
 }
 
-uint64_t tl_mesh_deadline(struct tl_mesh *mesh) {
+uint64_t tl_mesh_deadline(const struct tl_mesh *mesh) {
   uint64_t due = tl_time_min(tl_endpoint_deadline(mesh->config.endpoint),
                              tl_discovery_deadline(mesh->config.discovery));
   due = tl_time_min(due, tl_join_deadline(mesh));
-  for (size_t i = 0; i < TL_MESH_DIALS_MAX; i++)
+  for (size_t i = 0; mesh->dial_count && i < TL_MESH_DIALS_MAX; i++)
     if (mesh->dials[i].number) due = tl_time_min(due, mesh->dials[i].wish.give_up_at);
   return due;
 }
@@ -292,6 +308,7 @@ void tl_mesh_trust_changed(struct tl_mesh *mesh, uint64_t now) {
     struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
     peer->owes_trust = peer->owes_admission = true;
   }
+  mesh->has_to_tell = true;
 }
 
 void tl_mesh_renamed(struct tl_mesh *mesh, uint64_t now) {

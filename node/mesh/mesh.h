@@ -52,7 +52,10 @@ struct tl_mesh {
   struct tl_accounts accounts; /* of remote nodes */
   uint32_t last_peer;
   struct tl_mesh_dial dials[TL_MESH_DIALS_MAX];
+  size_t dial_count;
   struct tl_join join;
+  bool has_to_tell;   /* some peer is owed something on lane 0 that it may take now, ... */
+  uint64_t told_upto; /* ... or the registry has changed since this generation */
   uint64_t published; /* generation of the registry that was announced, plus one */
   /* Set here, cleared by the host, which starts `tulle bench echo` unless it runs. */
   bool wants_echo;
@@ -74,7 +77,7 @@ struct tl_mesh *tl_mesh_free(struct tl_mesh *mesh, uint64_t now);
 int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_action);
 
 /* When tl_mesh_turn() is due although nothing happened, endpoint and discovery included. */
-uint64_t tl_mesh_deadline(struct tl_mesh *mesh);
+uint64_t tl_mesh_deadline(const struct tl_mesh *mesh);
 
 /* Announces this node, its fabric and its capabilities anew. */
 void tl_mesh_publish(struct tl_mesh *mesh);

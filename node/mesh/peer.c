@@ -204,8 +204,11 @@ static int tell_one(struct tl_mesh_peer *peer, uint64_t now) {
   return TL_EMPTY;
 }
 
-void tl_mesh_peer_tell(struct tl_mesh_peer *peer, uint64_t now) {
-  while (tell_one(peer, now) == 0) continue;
+int tl_mesh_peer_tell(struct tl_mesh_peer *peer, uint64_t now) {
+  int r;
+  do r = tell_one(peer, now);
+  while (r == 0);
+  return r;
 }
 
 /* ---- hearing ---- */

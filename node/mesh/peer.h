@@ -51,8 +51,9 @@ int tl_mesh_peer_new(struct tl_mesh *mesh, struct tl_link *link, uint64_t now,
 struct tl_mesh_peer *tl_mesh_peer_free(struct tl_mesh_peer *peer, uint64_t now, int code,
                                        const char *reason);
 
-/* Sends what is owed, as far as lane 0 takes it. */
-void tl_mesh_peer_tell(struct tl_mesh_peer *peer, uint64_t now);
+/* Sends what is owed, as far as lane 0 takes it. TL_EMPTY: nothing is owed any more; TL_FULL: the rest when there is
+ * something of lane 0 to hear; TULLE_E_NO_MEMORY and the like: the rest another time. */
+int tl_mesh_peer_tell(struct tl_mesh_peer *peer, uint64_t now);
 
 /* Takes what came on lane 0. TULLE_E_PROTOCOL: the link must end. */
 int tl_mesh_peer_readable(struct tl_mesh_peer *peer, uint64_t now);
