@@ -7,16 +7,21 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "core/list.h"
+#include "core/poll.h"
 #include "node/host/host.h"
 
 struct tl_loop {
   uv_loop_t uv;
-  uv_poll_t host_poll;
-  uv_timer_t timer;
   uv_signal_t terminate;
   uv_signal_t interrupt;
+  struct tl_watch uv_watch;
+  bool is_uv_due;
+  bool is_turn_due;
+  bool is_stopped;
   struct tl_node *node;
   struct tl_host *host;
+  struct tl_poller *poller;   /* the host's */
   struct tl_network *network; /* NULL: this machine only */
   uint64_t wall_at;           /* when to look at the wall's clock again */
 };
@@ -34,65 +39,46 @@ static void note_wall(struct tl_loop *l, uint64_t now) {
   l->wall_at = now + TL_S;
 }
 
-static void on_timer(uv_timer_t *timer);
+/* ---- turns ---- */
 
-static void schedule(struct tl_loop *l, uint64_t now) {
+static uint64_t deadline(const struct tl_loop *l) {
   uint64_t at = tl_time_min(tl_host_deadline(l->host), tl_node_deadline(l->node));
-  if (at == TL_NEVER)
-    uv_timer_stop(&l->timer);
-  else
-    uv_timer_start(&l->timer, on_timer, at <= now ? 0 : (at - now + TL_MS - 1) / TL_MS, 0);
+  if (l->network) at = tl_time_min(at, tl_network_deadline(l->network));
+  return l->is_uv_due || l->is_turn_due || l->is_stopped ? 0 : at;
 }
 
-/* What the node has for its programs leaves; what is due next is noted. */
-static void programs_flush(struct tl_loop *l, uint64_t now) {
-  tl_host_flush(l->host, now);
-  if (tl_node_wants_end(l->node))
-    uv_stop(&l->uv);
-  else
-    schedule(l, now);
-}
-
-/* Programs first, then links: what programs wrote leaves in the same turn, and what links answered at once as well. */
-static void turn(struct tl_loop *l, uint64_t now, bool is_readable) {
-  if (is_readable)
-    tl_host_dispatch(l->host, now);
-  else
-    tl_host_timeout(l->host, now);
-  tl_node_timeout(l->node, now);
-  if (l->network) tl_network_turn(l->network, now);
-  programs_flush(l, now);
-}
-
-static void on_network(void *context, uint64_t now) {
-  programs_flush(context, now);
-}
-
-static void on_timer(uv_timer_t *timer) {
-  struct tl_loop *l = timer->data;
-  uint64_t now = tl_time_boot();
+/* Programs and packets first, then what follows from them: all that they led to leaves in the same turn. */
+static void turn(struct tl_loop *l, uint64_t now) {
   if (now >= l->wall_at) note_wall(l, now);
-  turn(l, now, false);
+  if (l->network) tl_network_begin(l->network, now);
+  tl_host_turn(l->host, now);
+  if (l->is_uv_due) uv_run(&l->uv, UV_RUN_NOWAIT);
+  l->is_uv_due = false;
+  tl_node_timeout(l->node, now);
+  if (l->network) l->is_uv_due = tl_network_turn(l->network, now);
+  l->is_turn_due = tl_host_flush(l->host, now);
+  if (tl_node_wants_end(l->node)) l->is_stopped = true;
 }
 
-static void on_host(uv_poll_t *poll, int status, int events) {
-  (void)status, (void)events;
-  turn(poll->data, tl_time_boot(), true);
+static void uv_ready(struct tl_watch *watch, uint32_t events) {
+  (void)events;
+  tl_container_of(watch, struct tl_loop, uv_watch)->is_uv_due = true;
 }
 
 static void on_signal(uv_signal_t *signal, int number) {
   struct tl_loop *l = signal->data;
   (void)number;
-  uv_stop(&l->uv);
+  l->is_stopped = true;
 }
 
 static int watch(struct tl_loop *l) {
-  int r = uv_poll_init(&l->uv, &l->host_poll, tl_host_fd(l->host));
-  if (r == 0) r = uv_timer_init(&l->uv, &l->timer);
+  l->uv_watch = (struct tl_watch){uv_ready};
+  l->is_uv_due = true; /* it asks the kernel for what it was told to watch only when it runs */
+  l->poller = tl_host_poller(l->host);
+  int r = tl_poller_add(l->poller, uv_backend_fd(&l->uv), EPOLLIN, &l->uv_watch);
   if (r == 0) r = uv_signal_init(&l->uv, &l->terminate);
   if (r == 0) r = uv_signal_init(&l->uv, &l->interrupt);
-  l->host_poll.data = l->timer.data = l->terminate.data = l->interrupt.data = l;
-  if (r == 0) r = uv_poll_start(&l->host_poll, UV_READABLE, on_host);
+  l->terminate.data = l->interrupt.data = l;
   if (r == 0) r = uv_signal_start(&l->terminate, on_signal, SIGTERM);
   if (r == 0) r = uv_signal_start(&l->interrupt, on_signal, SIGINT);
   return r;
@@ -101,9 +87,9 @@ static int watch(struct tl_loop *l) {
 static int open_network(struct tl_loop *l, const struct tl_network_config *config) {
   if (!config) return 0;
   struct tl_network_config c = *config;
-  c.turned = on_network;
-  c.turned_context = l;
-  return tl_network_open(&l->uv, &c, &l->network);
+  c.poller = l->poller;
+  c.loop = &l->uv;
+  return tl_network_open(&c, &l->network);
 }
 
 int tl_loop_open(struct tl_node *node, int listen_fd, const struct tl_network_config *network,
@@ -129,8 +115,12 @@ int tl_loop_open(struct tl_node *node, int listen_fd, const struct tl_network_co
 }
 
 void tl_loop_run(struct tl_loop *l) {
-  turn(l, tl_time_boot(), true);
-  uv_run(&l->uv, UV_RUN_DEFAULT);
+  uint64_t now = tl_time_boot();
+  for (turn(l, now); !l->is_stopped; turn(l, now)) {
+    uint64_t at = deadline(l);
+    tl_poller_wait(l->poller, at <= now ? 0 : at);
+    now = tl_time_boot();
+  }
 }
 
 static void close_handle(uv_handle_t *handle, void *unused) {
@@ -140,6 +130,7 @@ static void close_handle(uv_handle_t *handle, void *unused) {
 
 struct tl_loop *tl_loop_close(struct tl_loop *l) {
   tl_network_close(l->network);
+  if (l->poller) tl_poller_remove(l->poller, uv_backend_fd(&l->uv), &l->uv_watch);
   l->host = tl_host_free(l->host, tl_time_boot());
   uv_walk(&l->uv, close_handle, NULL);
   uv_run(&l->uv, UV_RUN_DEFAULT);

@@ -1,5 +1,9 @@
 /*
- * The driver: one libuv loop that hands the kernel's events to the objects below and waits.
+ * The driver: waits in one epoll set, hands the kernel's events to the objects below, and lets all act once a turn.
+ *
+ * A call crosses the node twice, and each time the node sleeps before and after, so what a turn costs is what a remote
+ * call costs. Programs and sockets therefore stand in the set directly. What no call waits for, signals and child
+ * processes, is libuv's: its own set is inside ours, and it runs when something of it is ready (uv_backend_fd).
  *
  * It owns no rule. Who may do what, when something is due, and what happens then, is asked of the objects.
  */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,31 +9,27 @@
 #include "node/host/port.h"
 #include "node/host/seat.h"
 
-#define EVENTS_MAX         64            /* taken from the kernel in one turn */
 #define ACCEPTS_MAX        16            /* connections taken in one turn */
 #define STRANGERS_MAX      256           /* connections without a hello, of all users */
 #define STRANGERS_MAX_EACH 32            /* and of one */
 #define STRANGER_NS        (5 * TL_S)    /* after which they are closed */
 #define ACCEPT_REST_NS     (100 * TL_MS) /* without descriptors, trying again at once would spin */
 
-int tl_host_watch(struct tl_host *h, int fd, uint32_t events, struct tl_watch *watch) {
-  struct epoll_event e = {.events = events, .data.ptr = watch};
-  return epoll_ctl(h->epoll_fd, EPOLL_CTL_ADD, fd, &e) ? -errno : 0;
-}
+static void listen_ready(struct tl_watch *watch, uint32_t events);
 
 int tl_host_new(struct tl_node *node, int listen_fd, struct tl_host **out_host) {
   struct tl_host *h = calloc(1, sizeof *h);
   if (!h) return TULLE_E_NO_MEMORY;
   h->node = node;
   h->listen_fd = listen_fd;
-  h->listen_watch = (struct tl_watch){TL_WATCH_LISTEN, h};
+  h->listen_watch = (struct tl_watch){listen_ready};
   tl_list_init(&h->strangers), tl_list_init(&h->ports), tl_list_init(&h->doomed);
   tl_list_init(&h->buried), tl_list_init(&h->touched), tl_list_init(&h->busy);
   tl_list_init(&h->gone);
-  h->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-  int r = h->epoll_fd < 0 ? -errno : tl_host_watch(h, listen_fd, EPOLLIN, &h->listen_watch);
+  int r = tl_poller_init(&h->poller);
+  if (r == 0) r = tl_poller_add(&h->poller, listen_fd, EPOLLIN, &h->listen_watch);
   if (r < 0) {
-    if (h->epoll_fd >= 0) close(h->epoll_fd);
+    tl_poller_deinit(&h->poller);
     free(h);
     return r;
   }
@@ -74,18 +69,18 @@ void tl_host_admit(struct tl_host *h, int fd, uint64_t now) {
 }
 
 static void accept_rest(struct tl_host *h) {
-  struct epoll_event e = {.data.ptr = &h->listen_watch};
-  epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, h->listen_fd, &e);
+  tl_poller_change(&h->poller, h->listen_fd, 0, &h->listen_watch);
   h->accept_at = h->now + ACCEPT_REST_NS;
 }
 
 static void accept_again(struct tl_host *h) {
-  struct epoll_event e = {.events = EPOLLIN, .data.ptr = &h->listen_watch};
-  epoll_ctl(h->epoll_fd, EPOLL_CTL_MOD, h->listen_fd, &e);
+  tl_poller_change(&h->poller, h->listen_fd, EPOLLIN, &h->listen_watch);
   h->accept_at = 0;
 }
 
-static void host_accept(struct tl_host *h) {
+static void listen_ready(struct tl_watch *watch, uint32_t events) {
+  struct tl_host *h = tl_container_of(watch, struct tl_host, listen_watch);
+  (void)events;
   for (int i = 0; i < ACCEPTS_MAX; i++) {
     int fd = accept4(h->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0)
@@ -113,42 +108,31 @@ static void turn_busy(struct tl_host *h) {
   while ((l = tl_list_pop_front(&now))) tl_seat_turn(tl_container_of(l, struct tl_seat, link));
 }
 
-static void turn_event(struct tl_host *h, const struct epoll_event *e) {
-  const struct tl_watch *w = e->data.ptr;
-  switch (w->kind) {
-  case TL_WATCH_LISTEN:
-    host_accept(h);
-    break;
-  case TL_WATCH_SOCKET:
-    tl_port_ready(w->owner, e->events);
-    break;
-  case TL_WATCH_PIDFD:
-    tl_port_doom(w->owner, NULL);
-    break;
-  case TL_WATCH_BELL:
-    tl_seat_turn(w->owner);
-    break;
-  }
+/* True if a program has ended. */
+static bool end_doomed(struct tl_host *h) {
+  if (tl_list_is_empty(&h->doomed)) return false;
+  tl_port_end(tl_container_of(h->doomed.next, struct tl_port, doom));
+  return true;
 }
 
-/* Shows what was written, ends what is to end, until nothing of both is left; then frees. */
-static void turn_finish(struct tl_host *h) {
+/* Shows what was written, ends what is to end, until nothing of both is left; then frees. True if a program has ended. */
+static bool turn_finish(struct tl_host *h) {
   struct tl_list *l;
-  for (;;) {
-    if ((l = tl_list_pop_front(&h->touched)))
+  bool has_ended = false, is_doomed = false;
+  do {
+    while ((l = tl_list_pop_front(&h->touched)))
       tl_seat_settle(tl_container_of(l, struct tl_seat, link));
-    else if (!tl_list_is_empty(&h->doomed))
-      tl_port_end(tl_container_of(h->doomed.next, struct tl_port, doom));
-    else
-      break;
-  }
+    is_doomed = end_doomed(h);
+    has_ended |= is_doomed;
+  } while (is_doomed);
   while ((l = tl_list_pop_front(&h->gone))) tl_seat_free(tl_container_of(l, struct tl_seat, link));
   while ((l = tl_list_pop_front(&h->buried)))
     tl_port_free(tl_container_of(l, struct tl_port, link));
+  return has_ended;
 }
 
-int tl_host_fd(const struct tl_host *h) {
-  return h->epoll_fd;
+struct tl_poller *tl_host_poller(struct tl_host *h) {
+  return &h->poller;
 }
 
 uint64_t tl_host_deadline(const struct tl_host *h) {
@@ -161,32 +145,24 @@ uint64_t tl_host_deadline(const struct tl_host *h) {
   return at;
 }
 
-static void turn_events(struct tl_host *h) {
-  struct epoll_event events[EVENTS_MAX];
-  int n = epoll_wait(h->epoll_fd, events, EVENTS_MAX, 0);
-  for (int i = 0; i < n; i++) turn_event(h, &events[i]);
-}
-
-static void host_turn(struct tl_host *h, uint64_t now, bool takes_events) {
+void tl_host_turn(struct tl_host *h, uint64_t now) {
   h->now = now;
   turn_busy(h);
-  if (takes_events) turn_events(h);
+  tl_poller_dispatch(&h->poller);
   if (h->accept_at && h->accept_at <= now) accept_again(h);
   end_old_strangers(h);
-  turn_finish(h);
+  while (end_doomed(h)) continue;
 }
 
 void tl_host_dispatch(struct tl_host *h, uint64_t now) {
-  host_turn(h, now, true);
+  tl_poller_wait(&h->poller, 0);
+  tl_host_turn(h, now);
+  (void)turn_finish(h);
 }
 
-void tl_host_timeout(struct tl_host *h, uint64_t now) {
-  host_turn(h, now, false);
-}
-
-void tl_host_flush(struct tl_host *h, uint64_t now) {
+bool tl_host_flush(struct tl_host *h, uint64_t now) {
   h->now = now;
-  turn_finish(h);
+  return turn_finish(h);
 }
 
 struct tl_host *tl_host_free(struct tl_host *h, uint64_t now) {
@@ -194,10 +170,10 @@ struct tl_host *tl_host_free(struct tl_host *h, uint64_t now) {
   h->now = now;
   TL_LIST_FOR_EACH(l, &h->strangers) tl_port_doom(tl_container_of(l, struct tl_port, link), NULL);
   TL_LIST_FOR_EACH(m, &h->ports) tl_port_doom(tl_container_of(m, struct tl_port, link), NULL);
-  turn_finish(h);
+  (void)turn_finish(h);
   TL_ASSERT(h->stranger_count == 0 && tl_list_is_empty(&h->ports));
   close(h->listen_fd);
-  close(h->epoll_fd);
+  tl_poller_deinit(&h->poller);
   free(h);
   return NULL;
 }

@@ -9,14 +9,19 @@
  *   port.c     one program: its socket, its control messages, its death
  *   seat.c     a program's end of a channel: introductions, growth, the node's own channels
  *
- * A host is driven like any other object with a descriptor: tl_host_dispatch() when tl_host_fd() polls readable,
- * tl_host_timeout() when tl_host_deadline() has come. Each is one bounded turn and never waits.
+ * All of a node's descriptors that matter to a call stand in one epoll set, tl_host_poller(), so that a turn costs one
+ * system call however many of them have something. Its driver waits there; then, once a turn,
+ *
+ *     tl_host_turn()    takes what the set has: what belongs to others goes to them
+ *     tl_host_flush()   when all have acted: what was written is shown, and who sleeps is woken
  */
 #ifndef TL_NODE_HOST_HOST_H
 #define TL_NODE_HOST_HOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "core/poll.h"
 #include "node/state/node.h"
 
 struct tl_host;
@@ -30,18 +35,20 @@ struct tl_host *tl_host_free(struct tl_host *host, uint64_t now);
 /* A connection that stands already, as if it had been accepted. Taken. */
 void tl_host_admit(struct tl_host *host, int fd, uint64_t now);
 
-int tl_host_fd(const struct tl_host *host);
+/* Where the host's descriptors are watched, and others may be. Lives as long as the host. */
+struct tl_poller *tl_host_poller(struct tl_host *host);
 
-/* When something is due though nothing polls readable; TL_NEVER: not before something does. */
+/* When something is due though nothing happens; TL_NEVER: not before something does. */
 uint64_t tl_host_deadline(const struct tl_host *host);
 
-/* Does what is due, and takes what the descriptor has. */
+/* Does what is due, and hands out what the last wait of the poller has found: a bounded amount of work. */
+void tl_host_turn(struct tl_host *host, uint64_t now);
+
+/* The end of a turn, and of everything else that called the node: what was written goes out. True if a program has
+ * ended over it: others have not acted on that yet. */
+bool tl_host_flush(struct tl_host *host, uint64_t now);
+
+/* A whole turn without waiting, for who drives a host alone. */
 void tl_host_dispatch(struct tl_host *host, uint64_t now);
-
-/* The first half alone: does not ask the kernel. */
-void tl_host_timeout(struct tl_host *host, uint64_t now);
-
-/* What the node wrote outside of a dispatch goes out: call it after anything else has called the node. */
-void tl_host_flush(struct tl_host *host, uint64_t now);
 
 #endif

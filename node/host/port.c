@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,9 +52,17 @@ static int read_credentials(int socket, struct tl_credentials *out) {
 
 /* ---- life ---- */
 
+static void socket_ready(struct tl_watch *watch, uint32_t events);
+
+static void pidfd_ready(struct tl_watch *watch, uint32_t events) {
+  (void)events;
+  tl_port_doom(tl_container_of(watch, struct tl_port, pidfd_watch), NULL);
+}
+
 static int port_watch(struct tl_port *p) {
-  int r = tl_host_watch(p->host, p->socket.fd, EPOLLIN | EPOLLRDHUP, &p->socket_watch);
-  return r < 0 ? r : tl_host_watch(p->host, p->pidfd, EPOLLIN, &p->pidfd_watch);
+  struct tl_poller *poller = &p->host->poller;
+  int r = tl_poller_add(poller, p->socket.fd, EPOLLIN | EPOLLRDHUP, &p->socket_watch);
+  return r < 0 ? r : tl_poller_add(poller, p->pidfd, EPOLLIN, &p->pidfd_watch);
 }
 
 int tl_port_new(struct tl_host *host, int fd, struct tl_port **out_port) {
@@ -67,8 +74,8 @@ int tl_port_new(struct tl_host *host, int fd, struct tl_port **out_port) {
   p->host = host;
   p->since = host->now;
   p->next_segment = 1;
-  p->socket_watch = (struct tl_watch){TL_WATCH_SOCKET, p};
-  p->pidfd_watch = (struct tl_watch){TL_WATCH_PIDFD, p};
+  p->socket_watch = (struct tl_watch){socket_ready};
+  p->pidfd_watch = (struct tl_watch){pidfd_ready};
   p->pidfd = -1;
   tl_list_init(&p->doom);
   tl_list_init(&p->link);
@@ -166,9 +173,9 @@ static bool port_is_deaf(const struct tl_port *p) {
 }
 
 static void port_watch_room(struct tl_port *p) {
-  struct epoll_event e = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = &p->socket_watch};
-  if (tl_seqpacket_is_queued(&p->socket)) e.events |= EPOLLOUT;
-  epoll_ctl(p->host->epoll_fd, EPOLL_CTL_MOD, p->socket.fd, &e);
+  uint32_t events = EPOLLIN | EPOLLRDHUP;
+  if (tl_seqpacket_is_queued(&p->socket)) events |= EPOLLOUT;
+  tl_poller_change(&p->host->poller, p->socket.fd, events, &p->socket_watch);
 }
 
 static void port_sent(struct tl_port *p, int r) {
@@ -309,7 +316,8 @@ static void port_read(struct tl_port *p) {
   }
 }
 
-void tl_port_ready(struct tl_port *p, uint32_t events) {
+static void socket_ready(struct tl_watch *watch, uint32_t events) {
+  struct tl_port *p = tl_container_of(watch, struct tl_port, socket_watch);
   if (port_is_deaf(p)) return;
   if (events & EPOLLOUT) {
     port_sent(p, tl_seqpacket_flush(&p->socket));

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/list.h"
+#include "core/poll.h"
 #include "core/seqpacket.h"
 #include "core/table.h"
 #include "node/host/host.h"
@@ -13,16 +14,9 @@
 
 struct tl_seat;
 
-/* What an epoll event leads to. */
-enum tl_watch_kind { TL_WATCH_LISTEN, TL_WATCH_SOCKET, TL_WATCH_PIDFD, TL_WATCH_BELL };
-struct tl_watch {
-  enum tl_watch_kind kind;
-  void *owner;
-};
-
 struct tl_host {
   struct tl_node *node;
-  int epoll_fd;
+  struct tl_poller poller;
   int listen_fd;
   struct tl_watch listen_watch;
   struct tl_list strangers; /* tl_port.link: no hello yet, oldest first */
@@ -69,15 +63,9 @@ void tl_port_doom(struct tl_port *port, const char *reason);
 void tl_port_end(struct tl_port *port);
 void tl_port_free(struct tl_port *port);
 
-/* epoll says something about its socket. */
-void tl_port_ready(struct tl_port *port, uint32_t events);
-
 /* Sends a control message and rings the program's events word. What cannot be sent ends the attachment. */
 void tl_port_send(struct tl_port *port, const struct tl_control *m, const int *fds);
 
 extern const struct tl_port_ops tl_host_port_ops;
-
-/* Watches a descriptor, level-triggered. 0 or -errno. */
-int tl_host_watch(struct tl_host *host, int fd, uint32_t events, struct tl_watch *watch);
 
 #endif

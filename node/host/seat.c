@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -62,12 +61,17 @@ static int bell_make(int *out_fd) {
   return 0;
 }
 
+static void bell_ready(struct tl_watch *watch, uint32_t events) {
+  (void)events;
+  tl_seat_turn(tl_container_of(watch, struct tl_seat, watch));
+}
+
 static int seat_new(struct tl_end *end, struct tl_seat **out_seat) {
   struct tl_seat *s = calloc(1, sizeof *s);
   if (!s) return TULLE_E_NO_MEMORY;
   s->port = end->program->port;
   s->own.fd = s->data.fd = s->bell_fd = s->node_segment_fd = s->node_bell_fd = -1;
-  s->watch = (struct tl_watch){TL_WATCH_BELL, s};
+  s->watch = (struct tl_watch){bell_ready};
   tl_list_init(&s->link);
   int r = offer_make(s, &s->own, false, TL_RING_BYTES_MIN);
   if (r == 0) r = bell_make(&s->bell_fd);
@@ -97,7 +101,7 @@ static void seat_shut(struct tl_seat *s) {
 static void seat_drop_channel(struct tl_seat *s) {
   if (s->channel) {
     /* The program holds this eventfd as well, so closing it would not end the watch. */
-    epoll_ctl(s->port->host->epoll_fd, EPOLL_CTL_DEL, tl_channel_fd(s->channel), NULL);
+    tl_poller_remove(&s->port->host->poller, tl_channel_fd(s->channel), &s->watch);
     if (s->port->events == &s->channel->own.page->events) s->port->events = NULL;
     tl_channel_deinit(s->channel); /* closes both bells, unmaps */
     free(s->channel);
@@ -219,7 +223,7 @@ static int connection_finish(struct tl_seat *s) {
       tl_segment_map(s->own.fd, TL_SEGMENT_PARTY, TL_SEGMENT_READER, s->own.data_bytes, &theirs);
   if (r < 0) return r;
   struct tl_channel *c = aligned_alloc(_Alignof(struct tl_channel), sizeof *c);
-  if (c) r = tl_host_watch(host, s->node_bell_fd, EPOLLIN | EPOLLET, &s->watch);
+  if (c) r = tl_poller_add(&host->poller, s->node_bell_fd, EPOLLIN | EPOLLET, &s->watch);
   if (!c || r < 0) {
     tl_segment_unmap(&theirs);
     free(c);

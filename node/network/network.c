@@ -24,7 +24,6 @@
 struct tl_network {
   struct tl_network_config config;
   uv_loop_t *loop;
-  uv_timer_t timer;
   struct tl_udp *udp;
   struct tl_tcp *tcp;
   struct tl_endpoint *endpoint;
@@ -36,7 +35,8 @@ struct tl_network {
   char child_in[CHILD_BUFFER_BYTES];
   bool child_runs;
   struct tl_echo *echo;
-  bool is_turning;
+  uint64_t now;
+  bool is_stirred; /* something was begun or ended on the libuv loop */
   bool is_closing;
   unsigned open_handles;
 };
@@ -57,20 +57,6 @@ static void label_hash(const void *data, size_t size, uint8_t out[8]) {
   memcpy(out, full, 8);
 }
 
-static void on_timer(uv_timer_t *timer);
-
-static void arm_timer(struct tl_network *n, uint64_t now) {
-  uint64_t due = tl_mesh_deadline(n->mesh);
-  if (due == TL_NEVER) {
-    uv_timer_stop(&n->timer);
-    return;
-  }
-  /* Rounded up: a timer that fires too early would find nothing to do and spin. */
-  uint64_t ms = due <= now ? 0 : (due - now + TL_MS - 1) / TL_MS;
-  uv_update_time(n->loop);
-  uv_timer_start(&n->timer, on_timer, ms, 0);
-}
-
 /* ---- the child ---- */
 
 static void handle_closed(uv_handle_t *handle);
@@ -78,6 +64,7 @@ static void handle_closed(uv_handle_t *handle);
 static void child_stop(struct tl_network *n, const char *reason) {
   if (!n->child_runs) return;
   n->child_runs = false;
+  n->is_stirred = true;
   uv_close((uv_handle_t *)&n->pipe, handle_closed);
   tl_discovery_child_stopped(n->discovery, tl_time_boot(), reason);
 }
@@ -87,7 +74,6 @@ static void on_child_exit(uv_process_t *process, int64_t status, int number) {
   (void)status, (void)number;
   uv_close((uv_handle_t *)process, handle_closed);
   child_stop(n, "tulle-mdns ended");
-  if (!n->is_closing) tl_network_turn(n, tl_time_boot());
 }
 
 static void child_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
@@ -102,9 +88,7 @@ static void on_child_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf
     child_stop(n, "tulle-mdns closed its pipe");
     return;
   }
-  uint64_t now = tl_time_boot();
-  tl_discovery_push_bytes(n->discovery, now, buffer->base, (size_t)size);
-  tl_network_turn(n, now);
+  tl_discovery_push_bytes(n->discovery, n->now, buffer->base, (size_t)size);
 }
 
 /* Only to loopback: then mDNS has nothing to do on other interfaces. */
@@ -137,6 +121,7 @@ static int child_spawn(struct tl_network *n) {
   uv_pipe_init(n->loop, &n->pipe, 0);
   n->pipe.data = n->child.data = n;
   n->open_handles += 2;
+  n->is_stirred = true;
   r = uv_spawn(n->loop, &n->child, &options);
   if (r < 0) {
     uv_close((uv_handle_t *)&n->pipe, handle_closed);
@@ -190,60 +175,63 @@ static void act(struct tl_network *n, uint64_t now, const struct tl_mesh_action 
   if (r < 0) tl_endpoint_closed(n->endpoint, now, &action->path, r);
 }
 
-void tl_network_turn(struct tl_network *n, uint64_t now) {
-  struct tl_mesh_action action;
-  if (n->is_turning || n->is_closing) return;
-  n->is_turning = true;
-  while (tl_mesh_turn(n->mesh, now, &action) == 0) act(n, now, &action);
-  send_bursts(n, now);
+static void child_turn(struct tl_network *n, uint64_t now) {
   if (tl_discovery_wants_child(n->discovery, now)) child_start(n, now);
   child_write(n);
-  if (n->mesh->wants_echo) tl_echo_start(n->loop, &n->echo);
+}
+
+static void echo_turn(struct tl_network *n) {
+  if (!n->mesh->wants_echo) return;
   n->mesh->wants_echo = false;
-  arm_timer(n, now);
-  n->is_turning = false;
+  n->is_stirred = true;
+  tl_echo_start(n->loop, &n->echo);
 }
 
-/* A turn that began with the network ends with the programs. */
-static void turn_and_tell(struct tl_network *n, uint64_t now) {
-  tl_network_turn(n, now);
-  if (n->config.turned) n->config.turned(n->config.turned_context, now);
+void tl_network_begin(struct tl_network *n, uint64_t now) {
+  n->now = now;
 }
 
-static void on_timer(uv_timer_t *timer) {
-  struct tl_network *n = timer->data;
-  uint64_t now = tl_time_boot();
+bool tl_network_turn(struct tl_network *n, uint64_t now) {
+  struct tl_mesh_action action;
+  n->now = now;
+  tl_tcp_timeout(n->tcp, now);
   tl_endpoint_timeout(n->endpoint, now);
-  turn_and_tell(n, now);
+  while (tl_mesh_turn(n->mesh, now, &action) == 0) act(n, now, &action);
+  send_bursts(n, now);
+  child_turn(n, now);
+  echo_turn(n);
+  bool is_stirred = n->is_stirred;
+  n->is_stirred = false;
+  return is_stirred;
+}
+
+uint64_t tl_network_deadline(const struct tl_network *n) {
+  return tl_time_min(tl_mesh_deadline(n->mesh), tl_tcp_deadline(n->tcp));
 }
 
 static void on_packet(void *context, const struct tl_path *path, uint8_t *packet, size_t size) {
   struct tl_network *n = context;
-  tl_endpoint_push(n->endpoint, tl_time_boot(), path, packet, size);
+  tl_endpoint_push(n->endpoint, n->now, path, packet, size);
 }
 
+/* What the packets lead to is done with all else in tl_network_turn(). */
 static void on_batch_end(void *context) {
-  turn_and_tell(context, tl_time_boot());
+  (void)context;
 }
 
 static void on_opened(void *context, const struct tl_path *path, bool accepted) {
   struct tl_network *n = context;
-  uint64_t now = tl_time_boot();
-  tl_endpoint_opened(n->endpoint, now, path, accepted);
-  turn_and_tell(n, now);
+  tl_endpoint_opened(n->endpoint, n->now, path, accepted);
 }
 
 static void on_closed(void *context, const struct tl_path *path, int error) {
   struct tl_network *n = context;
-  uint64_t now = tl_time_boot();
-  tl_endpoint_closed(n->endpoint, now, path, error);
-  turn_and_tell(n, now);
+  tl_endpoint_closed(n->endpoint, n->now, path, error);
 }
 
 static void on_writable(void *context, const struct tl_path *path) {
   struct tl_network *n = context;
   tl_endpoint_writable(n->endpoint, path);
-  turn_and_tell(n, tl_time_boot());
 }
 
 /* ---- addresses for a token ---- */
@@ -290,7 +278,7 @@ static int open_carriers(struct tl_network *n) {
     udp.listen.port = TL_PORT_DEFAULT;
   char text[TL_ADDRESS_TEXT_SIZE];
   tl_address_format(&udp.listen, text);
-  int r = tl_udp_open(n->loop, &udp, &sink, &n->udp);
+  int r = tl_udp_open(n->config.poller, &udp, &sink, &n->udp);
   if (r < 0) {
     tl_log(TL_LOG_ERROR, "network",
            "UDP %s cannot be had: %s (another node? choose with --listen ADDR:PORT)", text,
@@ -300,7 +288,7 @@ static int open_carriers(struct tl_network *n) {
   n->local = *tl_udp_local(n->udp);
   struct tl_tcp_config tcp = {.listen = n->config.listen};
   tcp.listen.port = n->local.port;
-  r = tl_tcp_open(n->loop, &tcp, &sink, &n->tcp);
+  r = tl_tcp_open(n->config.poller, &tcp, &sink, &n->tcp);
   if (r < 0) tl_log(TL_LOG_ERROR, "network", "TCP %s cannot be had: %s", text, tulle_error_text(r));
   return r;
 }
@@ -346,16 +334,13 @@ static int open_mesh(struct tl_network *n) {
   return tl_mesh_new(&config, &n->mesh);
 }
 
-int tl_network_open(uv_loop_t *loop, const struct tl_network_config *config,
-                    struct tl_network **out_network) {
+int tl_network_open(const struct tl_network_config *config, struct tl_network **out_network) {
   struct tl_network *n = calloc(1, sizeof *n);
   uint64_t now = tl_time_boot();
   if (!n) return TULLE_E_NO_MEMORY;
   n->config = *config;
-  n->loop = loop;
-  uv_timer_init(loop, &n->timer);
-  n->timer.data = n;
-  n->open_handles = 1;
+  n->loop = config->loop;
+  n->now = now;
   int r = open_carriers(n);
   if (r == 0) r = open_endpoint(n, now);
   if (r == 0) r = open_discovery(n, now);
@@ -364,14 +349,18 @@ int tl_network_open(uv_loop_t *loop, const struct tl_network_config *config,
     tl_network_close(n);
     return r;
   }
-  tl_network_turn(n, now);
   *out_network = n;
   return 0;
 }
 
+static void free_if_closed(struct tl_network *n) {
+  if (n->open_handles == 0 && n->is_closing) free(n);
+}
+
 static void handle_closed(uv_handle_t *handle) {
   struct tl_network *n = handle->data;
-  if (--n->open_handles == 0 && n->is_closing) free(n);
+  n->open_handles--;
+  free_if_closed(n);
 }
 
 /* A word to each peer, so that it need not find out by silence. */
@@ -397,7 +386,7 @@ void tl_network_close(struct tl_network *n) {
   n->discovery = tl_discovery_free(n->discovery);
   tl_tcp_close(n->tcp);
   tl_udp_close(n->udp);
-  uv_close((uv_handle_t *)&n->timer, handle_closed);
+  free_if_closed(n);
 }
 
 const struct tl_address *tl_network_local(const struct tl_network *n) {

@@ -1,10 +1,10 @@
 /*
- * The node's sockets towards other nodes: joins the mesh with its carriers, its child tulle-mdns and one timer, on a
- * libuv loop.
+ * The node's sockets towards other nodes: joins the mesh with its carriers, which stand in the node's epoll set, and
+ * its child tulle-mdns, for which it needs a libuv loop.
  *
  * It owns no rule: what a packet means is the endpoint's, whom to dial is discovery's, what a message does is the
- * mesh's. Here packets move, and the crank is turned: whatever came in, tl_network_turn() lets it act and sends
- * what is due. Whoever else makes the node act (a program's ring) calls it as well, once a turn of the loop.
+ * mesh's. Here packets move, and the crank is turned: whatever came in, from the network or from programs, once a turn
+ * of the loop tl_network_turn() lets it act and sends what is due.
  */
 #ifndef TL_NODE_NETWORK_NETWORK_H
 #define TL_NODE_NETWORK_NETWORK_H
@@ -28,20 +28,25 @@ struct tl_network_config {
   enum tl_carrier_choice carrier;
   bool no_mdns;
   uint8_t boot_id[16];
-  /* Called at the end of each turn that began here, so that the host can send what the node has for its programs. */
-  void (*turned)(void *context, uint64_t now);
-  void *turned_context;
+  struct tl_poller *poller;
+  uv_loop_t *loop;
 };
 
 /* Opens the sockets and begins. -errno, with the address in the log, when it cannot be had; TULLE_E_NO_MEMORY. */
-int tl_network_open(uv_loop_t *loop, const struct tl_network_config *config,
-                    struct tl_network **out_network);
+int tl_network_open(const struct tl_network_config *config, struct tl_network **out_network);
 
 /* Ends links in order, says goodbye over mDNS, closes; freed once the loop has let the handles go. NULL does nothing. */
 void tl_network_close(struct tl_network *network);
 
-/* Lets everything act that can, and sends what is due. `now`: CLOCK_BOOTTIME. */
-void tl_network_turn(struct tl_network *network, uint64_t now);
+/* The time of the turn that begins, CLOCK_BOOTTIME: what packets come in before tl_network_turn() came then. */
+void tl_network_begin(struct tl_network *network, uint64_t now);
+
+/* Does what is due, lets everything act that can, and sends what there is. True: the libuv loop has something new to
+ * do, without a descriptor that would say so. */
+bool tl_network_turn(struct tl_network *network, uint64_t now);
+
+/* When a turn is due though nothing happens. */
+uint64_t tl_network_deadline(const struct tl_network *network);
 
 /* Where it listens; the port is 0 where it does not. */
 const struct tl_address *tl_network_local(const struct tl_network *network);

@@ -88,7 +88,7 @@ check_homes() {
   check_home 'sodium' 'crypto/|tests/'
   check_home 'msgpack' 'core/wire/|client/|tools/|examples/|tests/'
   check_home 'avahi' 'discovery/mdns/|tests/'
-  check_home 'uv\.h' 'discovery/mdns/|node/|transport/udp/|transport/tcp/|tests/'
+  check_home 'uv\.h' 'discovery/mdns/|node/'
 }
 
 # --- files ----------------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 /*
  * A listener and its connections.
  *
- * Every descriptor is polled by the loop and read and written by us: one read per wake-up into a
- * buffer that all connections share, cut there in place; only a packet's torn tail is kept with its
+ * Every descriptor stands in the caller's epoll set: one read per wake-up into a buffer that all connections share, cut there in place; only a packet's torn tail is kept with its
  * connection until the rest comes. A write goes straight to the socket; what it does not take is
  * kept behind the connection and flushed when the socket is writable again.
  *
@@ -16,6 +15,9 @@
  * once.
  *
  * Timers: one tick of 200 ms while anything dials or leaves; a dial is given up after 5 s.
+ *
+ * A connection may end inside a call of the sink that its own event made, so its memory stays until
+ * the next event.
  */
 #include "transport/tcp/tcp.h"
 
@@ -32,7 +34,7 @@
 #include "core/list.h"
 #include "core/table.h"
 
-#define TICK_MS            200u
+#define TICK_NS            (200 * TL_MS)
 #define DIAL_TICKS         25u
 #define LEAVE_TICKS        5u
 #define LISTEN_BACKLOG     256
@@ -44,8 +46,8 @@
 enum connection_state { DIALLING, OPEN, LEAVING };
 
 struct connection {
-  uv_poll_t poll;
-  struct tl_list link; /* in tl_tcp.connections */
+  struct tl_watch watch;
+  struct tl_list link; /* in tl_tcp.connections, then in tl_tcp.gone */
   struct tl_tcp *tcp;
   struct tl_path path;
   int fd;
@@ -61,18 +63,18 @@ struct connection {
 };
 
 struct tl_tcp {
-  uv_loop_t *loop;
-  uv_poll_t listener;
-  uv_timer_t tick;
+  struct tl_poller *poller;
+  struct tl_watch listener;
   int fd;       /* of the listener, or -1 */
   int spare_fd; /* given up for a moment to turn somebody away at the limit of descriptors */
   bool is_closed;
-  bool is_ticking;
-  unsigned handles; /* that libuv still holds */
+  bool is_inside;   /* an event is being worked on: it may not be freed yet */
+  uint64_t tick_at; /* TL_NEVER: nothing dials or leaves */
   uint32_t last_number;
   struct tl_address local;
   struct tl_carrier_sink sink;
   struct tl_list connections;
+  struct tl_list gone; /* closed; their memory is freed with the next event */
   struct tl_table by_number;
   struct tl_tcp_counters counters;
   uint8_t *read_bytes; /* PACKET_BYTES_MAX for what was torn, then READ_BYTES */
@@ -126,30 +128,42 @@ static int listener_open(struct tl_tcp *tcp, const struct tl_address *listen_at)
 
 /* ---- Connections: made, found, freed ---- */
 
-static void tcp_release_if_done(struct tl_tcp *tcp) {
-  if (!tcp->is_closed || tcp->handles > 0) return;
+static void bury(struct tl_tcp *tcp) {
+  TL_LIST_FOR_EACH(l, &tcp->gone) {
+    struct connection *c = tl_container_of(l, struct connection, link);
+    free(c->unsent);
+    free(c->torn);
+    free(c);
+  }
+  tl_list_init(&tcp->gone);
+}
+
+static void tcp_release(struct tl_tcp *tcp) {
+  bury(tcp);
   tl_table_deinit(&tcp->by_number);
   free(tcp->read_bytes);
   free(tcp);
 }
 
-static void connection_released(uv_handle_t *handle) {
-  struct connection *c = handle->data;
-  struct tl_tcp *tcp = c->tcp;
-  free(c->unsent);
-  free(c->torn);
-  free(c);
-  tcp->handles--;
-  tcp_release_if_done(tcp);
+/* Around each event: what was closed meanwhile is freed. */
+static void event_begin(struct tl_tcp *tcp) {
+  bury(tcp);
+  tcp->is_inside = true;
 }
 
-/* Forgets the connection at once; its memory goes when the loop has let the handle go. */
+static void event_end(struct tl_tcp *tcp) {
+  tcp->is_inside = false;
+  if (tcp->is_closed) tcp_release(tcp);
+}
+
+/* Forgets the connection at once. */
 static void connection_close(struct connection *c) {
   if (c->fd < 0) return;
-  uv_close((uv_handle_t *)&c->poll, connection_released);
+  tl_poller_remove(c->tcp->poller, c->fd, &c->watch);
   close(c->fd);
   c->fd = -1;
   tl_list_remove(&c->link);
+  tl_list_push_back(&c->tcp->gone, &c->link);
   tl_table_remove(&c->tcp->by_number, &c->path.connection, sizeof(c->path.connection));
   c->tcp->counters.connections--;
 }
@@ -164,13 +178,16 @@ static void connection_lost(struct connection *c, int error) {
   if (is_told) tcp->sink.closed(tcp->sink.context, &path, error);
 }
 
-static void connection_event(uv_poll_t *poll, int status, int events);
+static uint32_t events_wanted(const struct connection *c) {
+  bool is_full = c->unsent_size > c->unsent_at;
+  return c->state == DIALLING ? EPOLLOUT : EPOLLIN | (is_full ? EPOLLOUT : 0u);
+}
 
 static void connection_want(struct connection *c) {
-  int events = c->state == DIALLING ? UV_WRITABLE : UV_READABLE;
-  if (c->unsent_size > c->unsent_at) events |= UV_WRITABLE;
-  uv_poll_start(&c->poll, events, connection_event);
+  tl_poller_change(c->tcp->poller, c->fd, events_wanted(c), &c->watch);
 }
+
+static void connection_ready(struct tl_watch *watch, uint32_t events);
 
 /* Takes `fd`, also when it fails. */
 static int connection_new(struct tl_tcp *tcp, int fd, const struct tl_address *remote,
@@ -178,18 +195,15 @@ static int connection_new(struct tl_tcp *tcp, int fd, const struct tl_address *r
   int r = TULLE_E_NO_MEMORY;
   struct connection *c = calloc(1, sizeof(*c));
   if (!c) goto close_fd;
-  *c = (struct connection){.tcp = tcp, .fd = fd, .state = state};
+  *c = (struct connection){.watch = {connection_ready}, .tcp = tcp, .fd = fd, .state = state};
   c->path = (struct tl_path){*remote, TL_CARRIER_TCP, ++tcp->last_number};
   tl_list_init(&c->link);
   r = tl_table_insert(&tcp->by_number, &c->path.connection, sizeof(c->path.connection), c);
   if (r < 0) goto free_connection;
-  r = uv_poll_init(tcp->loop, &c->poll, fd);
+  r = tl_poller_add(tcp->poller, fd, events_wanted(c), &c->watch);
   if (r < 0) goto remove;
-  c->poll.data = c;
-  tcp->handles++;
   tcp->counters.connections++;
   tl_list_push_back(&tcp->connections, &c->link);
-  connection_want(c);
   *out_connection = c;
   return 0;
 
@@ -204,8 +218,8 @@ close_fd:
 
 /* ---- The tick ---- */
 
-static void tick_event(uv_timer_t *timer) {
-  struct tl_tcp *tcp = timer->data;
+/* True while something still dials or leaves. */
+static bool tick(struct tl_tcp *tcp) {
   bool is_needed = false;
   TL_LIST_FOR_EACH(l, &tcp->connections) {
     struct connection *c = tl_container_of(l, struct connection, link);
@@ -214,18 +228,24 @@ static void tick_event(uv_timer_t *timer) {
       is_needed = true;
     else
       connection_lost(c, -ETIMEDOUT);
-    if (tcp->is_closed) return;
+    if (tcp->is_closed) break;
   }
-  if (!is_needed) {
-    uv_timer_stop(&tcp->tick);
-    tcp->is_ticking = false;
-  }
+  return is_needed;
 }
 
 static void tick_need(struct tl_tcp *tcp) {
-  if (tcp->is_ticking) return;
-  tcp->is_ticking = true;
-  uv_timer_start(&tcp->tick, tick_event, TICK_MS, TICK_MS);
+  if (tcp->tick_at == TL_NEVER) tcp->tick_at = tl_time_boot() + TICK_NS;
+}
+
+uint64_t tl_tcp_deadline(const struct tl_tcp *tcp) {
+  return tcp->tick_at;
+}
+
+void tl_tcp_timeout(struct tl_tcp *tcp, uint64_t now) {
+  if (now < tcp->tick_at) return;
+  event_begin(tcp);
+  tcp->tick_at = tick(tcp) ? now + TICK_NS : TL_NEVER;
+  event_end(tcp);
 }
 
 /* ---- Writing ---- */
@@ -362,16 +382,19 @@ static void dial_result(struct connection *c) {
   connection_opened(c, false);
 }
 
-static void connection_event(uv_poll_t *poll, int status, int events) {
-  struct connection *c = poll->data;
+/* A read also finds out what an error or a hang-up was. */
+static void connection_ready(struct tl_watch *watch, uint32_t events) {
+  struct connection *c = tl_container_of(watch, struct connection, watch);
   struct tl_tcp *tcp = c->tcp;
+  event_begin(tcp);
   if (c->state == DIALLING) {
     dial_result(c);
   } else {
-    if (events & UV_WRITABLE) connection_flush(c);
-    if (c->fd >= 0 && (status < 0 || (events & UV_READABLE))) connection_read(c);
+    if (events & EPOLLOUT) connection_flush(c);
+    if (c->fd >= 0 && events & ~(uint32_t)EPOLLOUT) connection_read(c);
   }
   if (!tcp->is_closed) tcp->sink.batch_end(tcp->sink.context);
+  event_end(tcp);
 }
 
 /* Out of descriptors: without this the listener would stay readable and the loop spin. */
@@ -384,9 +407,7 @@ static void turn_away(struct tl_tcp *tcp) {
   tcp->counters.no_descriptors++;
 }
 
-static void listener_event(uv_poll_t *poll, int status, int events) {
-  struct tl_tcp *tcp = poll->data;
-  (void)status, (void)events;
+static void listener_turn(struct tl_tcp *tcp) {
   for (int i = 0; i < ACCEPTS_A_TURN_MAX && !tcp->is_closed; i++) {
     struct sockaddr_storage s;
     socklen_t size = sizeof(s);
@@ -407,6 +428,14 @@ static void listener_event(uv_poll_t *poll, int status, int events) {
     connection_opened(c, true);
   }
   if (!tcp->is_closed) tcp->sink.batch_end(tcp->sink.context);
+}
+
+static void listener_ready(struct tl_watch *watch, uint32_t events) {
+  struct tl_tcp *tcp = tl_container_of(watch, struct tl_tcp, listener);
+  (void)events;
+  event_begin(tcp);
+  listener_turn(tcp);
+  event_end(tcp);
 }
 
 int tl_tcp_dial(struct tl_tcp *tcp, const struct tl_address *remote, uint32_t *out_connection) {
@@ -443,31 +472,18 @@ void tl_tcp_hang_up(struct tl_tcp *tcp, uint32_t connection) {
 
 /* ---- Life ---- */
 
-static void handle_released(uv_handle_t *handle) {
-  struct tl_tcp *tcp = handle->data;
-  tcp->handles--;
-  tcp_release_if_done(tcp);
-}
-
-static int tcp_start(struct tl_tcp *tcp) {
-  int r = uv_timer_init(tcp->loop, &tcp->tick);
-  if (r < 0) return r;
-  tcp->tick.data = tcp;
-  tcp->handles++;
-  if (tcp->fd < 0) return 0;
-  r = uv_poll_init(tcp->loop, &tcp->listener, tcp->fd);
-  if (r < 0) return r;
-  tcp->listener.data = tcp;
-  tcp->handles++;
-  return uv_poll_start(&tcp->listener, UV_READABLE, listener_event);
-}
-
-int tl_tcp_open(uv_loop_t *loop, const struct tl_tcp_config *config,
+int tl_tcp_open(struct tl_poller *poller, const struct tl_tcp_config *config,
                 const struct tl_carrier_sink *sink, struct tl_tcp **out_tcp) {
   struct tl_tcp *tcp = calloc(1, sizeof(*tcp));
   if (!tcp) return TULLE_E_NO_MEMORY;
-  *tcp = (struct tl_tcp){.loop = loop, .sink = *sink, .fd = -1, .spare_fd = -1};
+  *tcp = (struct tl_tcp){.poller = poller,
+                         .listener = {listener_ready},
+                         .tick_at = TL_NEVER,
+                         .sink = *sink,
+                         .fd = -1,
+                         .spare_fd = -1};
   tl_list_init(&tcp->connections);
+  tl_list_init(&tcp->gone);
   tl_table_init(&tcp->by_number, NULL);
   tcp->read_bytes = malloc(PACKET_BYTES_MAX + READ_BYTES);
   int r = tcp->read_bytes ? 0 : TULLE_E_NO_MEMORY;
@@ -475,7 +491,7 @@ int tl_tcp_open(uv_loop_t *loop, const struct tl_tcp_config *config,
     tcp->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     r = listener_open(tcp, &config->listen);
   }
-  if (r == 0) r = tcp_start(tcp);
+  if (r == 0 && tcp->fd >= 0) r = tl_poller_add(poller, tcp->fd, EPOLLIN, &tcp->listener);
   if (r < 0) {
     tl_tcp_close(tcp);
     return r;
@@ -490,11 +506,12 @@ void tl_tcp_close(struct tl_tcp *tcp) {
   TL_LIST_FOR_EACH(l, &tcp->connections) {
     connection_close(tl_container_of(l, struct connection, link));
   }
-  if (tcp->listener.data) uv_close((uv_handle_t *)&tcp->listener, handle_released);
-  if (tcp->tick.data) uv_close((uv_handle_t *)&tcp->tick, handle_released);
-  if (tcp->fd >= 0) close(tcp->fd);
+  if (tcp->fd >= 0) {
+    tl_poller_remove(tcp->poller, tcp->fd, &tcp->listener);
+    close(tcp->fd);
+  }
   if (tcp->spare_fd >= 0) close(tcp->spare_fd);
-  tcp_release_if_done(tcp);
+  if (!tcp->is_inside) tcp_release(tcp);
 }
 
 const struct tl_address *tl_tcp_local(const struct tl_tcp *tcp) {

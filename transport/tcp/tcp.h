@@ -1,5 +1,5 @@
 /*
- * The TCP carrier: a listener and its connections on a libuv loop.
+ * The TCP carrier: a listener and its connections in the caller's epoll set.
  *
  * It cuts each stream into packets by their headers (tl_carrier_packet_size()) and knows nothing
  * else of them: who may stay connected is the endpoint's word, given by tl_tcp_hang_up(). Bytes
@@ -14,10 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "core/address.h"
 #include "core/error.h"
+#include "core/poll.h"
 #include "transport/carrier.h"
 
 struct tl_tcp;
@@ -27,13 +27,18 @@ struct tl_tcp_config {
   bool no_listen;           /* dials only */
 };
 
-/* `sink` is copied; its calls come from the loop only. 0, TULLE_E_NO_MEMORY, or an errno's code. */
-int tl_tcp_open(uv_loop_t *loop, const struct tl_tcp_config *config,
+/* `sink` is copied; its calls come from tl_poller_dispatch() and tl_tcp_timeout() only. 0, TULLE_E_NO_MEMORY, or an errno's code. */
+int tl_tcp_open(struct tl_poller *poller, const struct tl_tcp_config *config,
                 const struct tl_carrier_sink *sink, struct tl_tcp **out_tcp);
 
-/* Ends every connection; freed when the loop has let the descriptors go; no call to the sink comes
- * after this. NULL is allowed. */
+/* Ends every connection; no call to the sink comes after this, which may stand in one. NULL is
+ * allowed. */
 void tl_tcp_close(struct tl_tcp *tcp);
+
+/* When something is to be given up (CLOCK_BOOTTIME), and doing so. TL_NEVER while nothing dials or
+ * leaves. */
+uint64_t tl_tcp_deadline(const struct tl_tcp *tcp);
+void tl_tcp_timeout(struct tl_tcp *tcp, uint64_t now);
 
 /* Where it listens, with the port that the kernel chose. */
 const struct tl_address *tl_tcp_local(const struct tl_tcp *tcp);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "core/limits.h"
+#include "core/list.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -45,9 +46,11 @@ union control {
 };
 
 struct tl_udp {
-  uv_poll_t poll;
+  struct tl_poller *poller;
+  struct tl_watch watch;
   int fd;
   bool is_closed;
+  bool is_inside; /* the event of a wake-up is being worked on: it may not be freed yet */
   bool is_dual_stack;
   bool has_segmentation;
   bool has_coalescing;
@@ -59,6 +62,7 @@ struct tl_udp {
   uint8_t *pending_bytes;
 
   uint8_t *receive_bytes; /* RECEIVE_MESSAGES times RECEIVE_MESSAGE_BYTES */
+  size_t used;            /* messages that the last call has filled: to be prepared again */
   struct mmsghdr messages[RECEIVE_MESSAGES];
   struct iovec vectors[RECEIVE_MESSAGES];
   struct sockaddr_storage sources[RECEIVE_MESSAGES];
@@ -125,8 +129,9 @@ static int socket_open(struct tl_udp *udp, const struct tl_udp_config *config) {
 
 /* ---- Receiving ---- */
 
+/* What recvmmsg() has not touched is as it was. */
 static void receive_prepare(struct tl_udp *udp) {
-  for (size_t i = 0; i < RECEIVE_MESSAGES; i++) {
+  for (size_t i = 0; i < udp->used; i++) {
     udp->vectors[i] =
         (struct iovec){udp->receive_bytes + i * RECEIVE_MESSAGE_BYTES, RECEIVE_MESSAGE_BYTES};
     udp->messages[i].msg_hdr = (struct msghdr){.msg_name = &udp->sources[i],
@@ -136,6 +141,7 @@ static void receive_prepare(struct tl_udp *udp) {
                                                .msg_control = &udp->controls[i],
                                                .msg_controllen = sizeof(udp->controls[i])};
   }
+  udp->used = 0;
 }
 
 /* The size of the packets that were put together into one message, or the message's own. */
@@ -176,6 +182,7 @@ static void receive_turn(struct tl_udp *udp) {
     receive_prepare(udp);
     int n = recvmmsg(udp->fd, udp->messages, RECEIVE_MESSAGES, MSG_DONTWAIT, NULL);
     udp->counters.receives++;
+    udp->used = n > 0 ? (size_t)n : 0;
     if (n <= 0) {
       if (n < 0 && errno != EAGAIN && errno != EINTR) udp->counters.receive_errors++;
       break;
@@ -296,10 +303,8 @@ static int send_try(struct tl_udp *udp, const struct tl_burst *b, size_t *at) {
   return 0;
 }
 
-static void poll_event(uv_poll_t *poll, int status, int events);
-
 static void poll_want(struct tl_udp *udp, bool writable) {
-  uv_poll_start(&udp->poll, UV_READABLE | (writable ? UV_WRITABLE : 0), poll_event);
+  tl_poller_change(udp->poller, udp->fd, EPOLLIN | (writable ? EPOLLOUT : 0u), &udp->watch);
 }
 
 static void pending_flush(struct tl_udp *udp) {
@@ -332,13 +337,6 @@ int tl_udp_send(struct tl_udp *udp, const struct tl_burst *burst) {
 
 /* ---- Life ---- */
 
-static void poll_event(uv_poll_t *poll, int status, int events) {
-  struct tl_udp *udp = poll->data;
-  if (status < 0) udp->counters.receive_errors++;
-  if (events & UV_WRITABLE) pending_flush(udp);
-  if (!udp->is_closed) receive_turn(udp);
-}
-
 static void udp_release(struct tl_udp *udp) {
   if (udp->fd >= 0) close(udp->fd);
   free(udp->pending_bytes);
@@ -346,26 +344,33 @@ static void udp_release(struct tl_udp *udp) {
   free(udp);
 }
 
-static void handle_closed(uv_handle_t *handle) {
-  udp_release(handle->data);
+/* What it sends and receives in here it may be closed by. */
+static void socket_ready(struct tl_watch *watch, uint32_t events) {
+  struct tl_udp *udp = tl_container_of(watch, struct tl_udp, watch);
+  udp->is_inside = true;
+  if (events & EPOLLOUT) pending_flush(udp);
+  if (!udp->is_closed) receive_turn(udp);
+  udp->is_inside = false;
+  if (udp->is_closed) udp_release(udp);
 }
 
-int tl_udp_open(uv_loop_t *loop, const struct tl_udp_config *config,
+int tl_udp_open(struct tl_poller *poller, const struct tl_udp_config *config,
                 const struct tl_carrier_sink *sink, struct tl_udp **out_udp) {
   int r = TULLE_E_NO_MEMORY;
   struct tl_udp *udp = calloc(1, sizeof(*udp));
   if (!udp) return r;
   udp->fd = -1;
+  udp->poller = poller;
+  udp->watch = (struct tl_watch){socket_ready};
+  udp->used = RECEIVE_MESSAGES;
   udp->sink = *sink;
   udp->pending_bytes = malloc(RECEIVE_MESSAGE_BYTES);
   udp->receive_bytes = malloc((size_t)RECEIVE_MESSAGES * RECEIVE_MESSAGE_BYTES);
   if (!udp->pending_bytes || !udp->receive_bytes) goto release;
   r = socket_open(udp, config);
   if (r < 0) goto release;
-  r = uv_poll_init(loop, &udp->poll, udp->fd);
+  r = tl_poller_add(poller, udp->fd, EPOLLIN, &udp->watch);
   if (r < 0) goto release;
-  udp->poll.data = udp;
-  poll_want(udp, false);
   *out_udp = udp;
   return 0;
 
@@ -377,7 +382,8 @@ release:
 void tl_udp_close(struct tl_udp *udp) {
   if (!udp || udp->is_closed) return;
   udp->is_closed = true;
-  uv_close((uv_handle_t *)&udp->poll, handle_closed);
+  tl_poller_remove(udp->poller, udp->fd, &udp->watch);
+  if (!udp->is_inside) udp_release(udp);
 }
 
 const struct tl_address *tl_udp_local(const struct tl_udp *udp) {

@@ -1,9 +1,8 @@
 /*
- * The UDP carrier: one socket on a libuv loop, read and written in batches.
+ * The UDP carrier: one socket in the caller's epoll set, read and written in batches.
  *
- * libuv's own UDP handle costs seven times as much per packet, so this one polls the descriptor and
- * calls recvmmsg and sendmmsg itself, with the kernel's segmentation offload (UDP_SEGMENT) and
- * receive coalescing (UDP_GRO) where it has them. Both are probed, and the first refusal at run
+ * It calls recvmmsg and sendmmsg, with the kernel's segmentation offload (UDP_SEGMENT) and receive
+ * coalescing (UDP_GRO) where it has them. Both are probed, and the first refusal at run
  * time turns them off. The socket is dual-stack where the kernel has IPv6, else IPv4.
  *
  * UDP may lose packets, so no error of a send ends anything: it is counted, and the link above
@@ -15,10 +14,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uv.h>
 
 #include "core/address.h"
 #include "core/error.h"
+#include "core/poll.h"
 #include "transport/carrier.h"
 
 struct tl_udp;
@@ -29,13 +28,12 @@ struct tl_udp_config {
   size_t buffer_bytes;      /* wished SO_RCVBUF and SO_SNDBUF; 0: 4 MiB. The kernel may give less */
 };
 
-/* `sink` is copied; its calls come from the loop only. 0, TULLE_E_INVALID, TULLE_E_NO_MEMORY, or an
+/* `sink` is copied; its calls come from tl_poller_dispatch() only. 0, TULLE_E_INVALID, TULLE_E_NO_MEMORY, or an
  * errno's code (TULLE_E of EADDRINUSE and so on) when the socket cannot be had. */
-int tl_udp_open(uv_loop_t *loop, const struct tl_udp_config *config,
+int tl_udp_open(struct tl_poller *poller, const struct tl_udp_config *config,
                 const struct tl_carrier_sink *sink, struct tl_udp **out_udp);
 
-/* Frees it when the loop has let the descriptor go; no call to the sink comes after this. NULL is
- * allowed. */
+/* No call to the sink comes after this, which may stand in one. NULL is allowed. */
 void tl_udp_close(struct tl_udp *udp);
 
 /* Where it listens, with the port that the kernel chose. */

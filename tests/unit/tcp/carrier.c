@@ -63,7 +63,7 @@ static void on_writable(void *context, const struct tl_path *path) {
   e->last = *path;
 }
 
-static void end_open(uv_loop_t *loop, struct end *e) {
+static void end_open(struct tl_poller *loop, struct end *e) {
   struct tl_tcp_config config = {0};
   struct tl_carrier_sink sink = {e, on_packet, on_batch_end, on_opened, on_closed, on_writable};
   memset(e, 0, sizeof(*e));
@@ -72,19 +72,24 @@ static void end_open(uv_loop_t *loop, struct end *e) {
   assert_int_not_equal(tl_tcp_local(e->tcp)->port, 0);
 }
 
-static void run_until(uv_loop_t *loop, const size_t *counter, size_t wanted) {
-  while (*counter < wanted) uv_run(loop, UV_RUN_ONCE);
+static void loop_turn(struct tl_poller *loop, uint64_t deadline) {
+  tl_poller_wait(loop, deadline);
+  tl_poller_dispatch(loop);
+}
+
+static void run_until(struct tl_poller *loop, const size_t *counter, size_t wanted) {
+  while (*counter < wanted) loop_turn(loop, TL_NEVER);
 }
 
 struct pair {
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   struct tl_path ab, ba; /* how each end names the connection that a has dialled */
 };
 
 static void pair_open(struct pair *p) {
   uint32_t number = 0;
-  assert_int_equal(uv_loop_init(&p->loop), 0);
+  assert_int_equal(tl_poller_init(&p->loop), 0);
   end_open(&p->loop, &p->a);
   end_open(&p->loop, &p->b);
   assert_int_equal(tl_tcp_dial(p->a.tcp, tl_tcp_local(p->b.tcp), &number), 0);
@@ -101,8 +106,7 @@ static void pair_open(struct pair *p) {
 static void pair_close(struct pair *p) {
   tl_tcp_close(p->a.tcp);
   tl_tcp_close(p->b.tcp);
-  uv_run(&p->loop, UV_RUN_DEFAULT);
-  assert_int_equal(uv_loop_close(&p->loop), 0);
+  tl_poller_deinit(&p->loop);
 }
 
 /* A row of packets of every kind; returns its size. */
@@ -163,7 +167,7 @@ static void test_stream_cut_anywhere(void **state) {
   for (size_t at = 0, n = 1; at < size; at += n, n = n * 7 % 4093 + 1) {
     if (n > size - at) n = size - at;
     assert_int_equal(send(fd, row + at, n, 0), (ssize_t)n);
-    uv_run(&p.loop, UV_RUN_NOWAIT);
+    loop_turn(&p.loop, 0);
   }
   run_until(&p.loop, &p.b.packets, count);
   assert_int_equal(p.b.sum, sum_add(0, row, size));
@@ -235,11 +239,11 @@ static void test_dial_refused(void **state) {
   pair_open(&p);
   nobody = *tl_tcp_local(p.b.tcp);
   tl_tcp_close(p.b.tcp);
-  uv_run(&p.loop, UV_RUN_NOWAIT);
+  loop_turn(&p.loop, 0);
   size_t closed = p.a.closed;
   int r = tl_tcp_dial(p.a.tcp, &nobody, &number);
   if (r == 0) { /* loopback may answer at once */
-    while (p.a.last.connection != number || p.a.closed == closed) uv_run(&p.loop, UV_RUN_ONCE);
+    while (p.a.last.connection != number || p.a.closed == closed) loop_turn(&p.loop, TL_NEVER);
     assert_int_equal(p.a.last_error, -ECONNREFUSED);
   } else {
     assert_int_equal(r, -ECONNREFUSED);
@@ -302,7 +306,7 @@ static void test_hang_up_flushes(void **state) {
   assert_int_equal(p.b.packets, sent);
   assert_int_equal(p.b.last_error, 0);
   do {
-    uv_run(&p.loop, UV_RUN_NOWAIT);
+    loop_turn(&p.loop, 0);
     tl_tcp_counters(p.a.tcp, &c);
   } while (c.connections > 0);
   assert_int_equal(p.a.closed, 0); /* he who hung up hears no more of it */
@@ -372,7 +376,7 @@ static void test_out_of_descriptors(void **state) {
   assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
   while (count < 64 && (fds[count] = dup(0)) >= 0) count++;
   do {
-    uv_run(&p.loop, UV_RUN_NOWAIT);
+    loop_turn(&p.loop, 0);
     tl_tcp_counters(p.b.tcp, &c);
   } while (c.no_descriptors == 0);
   assert_int_equal(p.b.opened, 1);

@@ -72,7 +72,7 @@ static void on_writable(void *context, const struct tl_path *path) {
   ((struct end *)context)->writables++;
 }
 
-static void end_open(uv_loop_t *loop, struct end *e, const char *address, bool no_offload) {
+static void end_open(struct tl_poller *loop, struct end *e, const char *address, bool no_offload) {
   struct tl_udp_config config = {.no_offload = no_offload};
   struct tl_carrier_sink sink = {
       .context = e, .packet = on_packet, .batch_end = on_batch_end, .writable = on_writable};
@@ -88,20 +88,24 @@ static struct tl_path path_to(const struct end *e, const char *ip) {
   return p;
 }
 
-static void run_until(uv_loop_t *loop, const size_t *counter, size_t wanted) {
-  while (*counter < wanted) uv_run(loop, UV_RUN_ONCE);
+static void run_once(struct tl_poller *loop) {
+  tl_poller_wait(loop, TL_NEVER);
+  tl_poller_dispatch(loop);
 }
 
-static void loop_end(uv_loop_t *loop) {
-  uv_run(loop, UV_RUN_DEFAULT);
-  assert_int_equal(uv_loop_close(loop), 0);
+static void run_until(struct tl_poller *loop, const size_t *counter, size_t wanted) {
+  while (*counter < wanted) run_once(loop);
+}
+
+static void loop_end(struct tl_poller *loop) {
+  tl_poller_deinit(loop);
 }
 
 static void burst_through(bool offload_sender, bool offload_receiver, const char *ip) {
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t bytes[20 * 1200 + 77];
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, NULL, !offload_sender);
   end_open(&loop, &b, NULL, !offload_receiver);
   for (size_t i = 0; i < sizeof(bytes); i++) bytes[i] = (uint8_t)(i / 1200);
@@ -151,10 +155,10 @@ static void test_burst_mixed(void **state) {
 
 static void test_burst_ipv6(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end probe;
   struct tl_udp_counters c;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &probe, NULL, false);
   tl_udp_counters(probe.udp, &c);
   tl_udp_close(probe.udp);
@@ -165,10 +169,10 @@ static void test_burst_ipv6(void **state) {
 
 static void test_ipv4_socket(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t byte = 7;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", false);
   end_open(&loop, &b, "127.0.0.1:0", false);
   struct tl_burst burst = {path_to(&b, "127.0.0.1"), &byte, 1, 1200};
@@ -183,10 +187,10 @@ static void test_ipv4_socket(void **state) {
 
 static void test_port_is_taken(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a;
   struct tl_udp *other = NULL;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, NULL, false);
   struct tl_udp_config config = {.listen = *tl_udp_local(a.udp)};
   struct tl_carrier_sink sink = {.packet = on_packet, .batch_end = on_batch_end};
@@ -200,11 +204,11 @@ static void test_port_is_taken(void **state) {
 /* Errors of a send are counters: the next packet leaves as if nothing had been. */
 static void test_errors_are_survived(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   static uint8_t bytes[65000];
   struct tl_udp_counters c;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", false);
   end_open(&loop, &b, "127.0.0.1:0", false);
   struct tl_path good = path_to(&b, "127.0.0.1"), bad = good;
@@ -243,11 +247,11 @@ static void test_errors_are_survived(void **state) {
 /* A packet that is too large for the device is dropped alone; those around it arrive. */
 static void test_too_big(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   static uint8_t bytes[65500];
   struct tl_udp_counters c;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", false);
   end_open(&loop, &b, "127.0.0.1:0", false);
   struct tl_path good = path_to(&b, "127.0.0.1");
@@ -267,9 +271,9 @@ static void test_too_big(void **state) {
 
 static void test_empty_datagram_is_nothing(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", false);
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   struct sockaddr_storage s;
@@ -287,16 +291,16 @@ static void test_empty_datagram_is_nothing(void **state) {
 /* One wake-up takes a bounded number of packets, however many wait. */
 static void test_turn_is_bounded(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t byte[8] = {1};
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", true);
   end_open(&loop, &b, "127.0.0.1:0", true);
   struct tl_path to = path_to(&b, "127.0.0.1");
   for (size_t i = 0; i < 500; i++)
     assert_int_equal(tl_udp_send(a.udp, &(struct tl_burst){to, byte, 8, 1200}), 0);
-  while (b.batches == 0) uv_run(&loop, UV_RUN_ONCE);
+  while (b.batches == 0) run_once(&loop);
   assert_true(b.packets <= 256 + 16);
   tl_udp_close(a.udp);
   tl_udp_close(b.udp);
@@ -305,10 +309,10 @@ static void test_turn_is_bounded(void **state) {
 
 static void test_close_inside_a_packet(void **state) {
   (void)state;
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t bytes[4800] = {0};
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", false);
   end_open(&loop, &b, "127.0.0.1:0", false);
   b.close_on_packet = b.udp;
@@ -323,11 +327,11 @@ static void test_close_inside_a_packet(void **state) {
 
 /* A full socket keeps the burst, asks for a pause, and says when that is over. */
 static void full_socket(bool no_offload) {
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t bytes[3600] = {1};
   struct tl_udp_counters c;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", no_offload);
   end_open(&loop, &b, "127.0.0.1:0", no_offload);
   struct tl_burst burst = {path_to(&b, "127.0.0.1"), bytes, sizeof(bytes), 1200};
@@ -358,11 +362,11 @@ static void test_every_error(void **state) {
   (void)state;
   static const int errors[] = {EMSGSIZE, EPERM,  EACCES,       ENETUNREACH, EHOSTUNREACH, ENETDOWN,
                                ENOBUFS,  ENOMEM, ECONNREFUSED, EIO,         EINTR,        EINVAL};
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t bytes[3600] = {0};
   struct tl_udp_counters c;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", true);
   end_open(&loop, &b, "127.0.0.1:0", true);
   struct tl_path to = path_to(&b, "127.0.0.1");
@@ -392,11 +396,11 @@ static void test_every_error(void **state) {
 static void test_segmentation_refused(void **state) {
   (void)state;
   static const int errors[] = {EINVAL, EMSGSIZE, EIO};
-  uv_loop_t loop;
+  struct tl_poller loop;
   struct end a, b;
   uint8_t bytes[3600] = {0};
   struct tl_udp_counters c;
-  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(tl_poller_init(&loop), 0);
   end_open(&loop, &a, "127.0.0.1:0", false);
   end_open(&loop, &b, "127.0.0.1:0", false);
   tl_udp_counters(a.udp, &c);
