@@ -116,8 +116,11 @@ int tl_trust_load(const struct tl_trust_config *config, uint64_t now_ns,
 struct tl_trust *tl_trust_free(struct tl_trust *trust);
 
 /* Drops, durably, invitations and the previous admission secret whose time is over. They are
- * refused without this too; call it once a minute. */
+ * refused without this too; call it when tl_trust_deadline() says so. */
 int tl_trust_expire(struct tl_trust *trust, uint64_t now_ns);
+
+/* When there is something to drop next, or TL_NEVER. */
+uint64_t tl_trust_deadline(const struct tl_trust *trust);
 
 /* ---- asking ---- */
 

@@ -35,6 +35,14 @@ int tl_trust_expire(struct tl_trust *trust, uint64_t now_ns) {
   return tl_trust_commit(trust, next);
 }
 
+uint64_t tl_trust_deadline(const struct tl_trust *trust) {
+  const struct tl_trust_state *s = trust->state;
+  uint64_t due = s->has_previous ? s->previous_until_ns : TL_NEVER;
+  for (size_t i = 0; i < s->invitation_count; i++)
+    due = tl_time_min(due, s->invitations[i].expires_ns);
+  return due;
+}
+
 /* Room for one more: what has expired goes first, then what has been used for longest. */
 static int invitation_room(struct tl_trust_state *s, uint64_t now_ns) {
   drop_expired(s, now_ns);
@@ -93,19 +101,21 @@ static int grant_make(const struct tl_trust *t, const struct tl_member *m, uint8
                       size_t *out_size) {
   const struct tl_trust_state *s = t->state;
   uint8_t certificate[TL_CERTIFICATE_BYTES];
+  size_t room = tl_grant_members_max(s->revocations_bytes);
+  size_t count = s->member_count < room ? s->member_count : room;
   struct tl_grant g = {.certificate = certificate,
                        .authority_key = s->authority_key,
                        .admission_epoch = s->admission_epoch,
                        .admission_secret = s->admission_secret,
                        .revocations = s->revocations,
                        .revocations_bytes = s->revocations_bytes,
-                       .member_count = (uint16_t)s->member_count};
+                       .member_count = (uint16_t)count};
   certificate_of(t, m, certificate);
   memcpy(g.fabric_name, s->fabric_name, sizeof g.fabric_name);
-  uint8_t *members = malloc(s->member_count * TL_GRANT_MEMBER_BYTES);
+  uint8_t *members = malloc(count * TL_GRANT_MEMBER_BYTES);
   uint8_t *bytes = malloc(tl_grant_size(&g));
   if (members && bytes) {
-    for (size_t i = 0; i < s->member_count; i++)
+    for (size_t i = 0; i < count; i++)
       tl_grant_member_encode(&s->members[i], members + i * TL_GRANT_MEMBER_BYTES);
     g.members = members;
     *out_size = tl_grant_encode(&g, bytes);

@@ -6,8 +6,7 @@
 #include "core/error.h"
 #include "core/text.h"
 
-#define VERSION     1
-#define FIXED_BYTES 378 /* all but the list and the members */
+#define VERSION 1
 
 static void name_encode(struct tl_writer *w, const char *name) {
   size_t size = strlen(name);
@@ -27,8 +26,13 @@ static int name_decode(struct tl_reader *r, char out[TL_NODE_NAME_BYTES_MAX + 1]
   return 0;
 }
 
+size_t tl_grant_members_max(size_t revocations_bytes) {
+  return (TL_GRANT_BYTES_MAX - TL_GRANT_FIXED_BYTES - revocations_bytes) / TL_GRANT_MEMBER_BYTES;
+}
+
 size_t tl_grant_size(const struct tl_grant *g) {
-  return FIXED_BYTES + g->revocations_bytes + (size_t)g->member_count * TL_GRANT_MEMBER_BYTES;
+  return TL_GRANT_FIXED_BYTES + g->revocations_bytes +
+         (size_t)g->member_count * TL_GRANT_MEMBER_BYTES;
 }
 
 size_t tl_grant_encode(const struct tl_grant *g, uint8_t *out) {

@@ -24,8 +24,11 @@
 
 #define TL_MEMBERS_MAX        1024 /* of a fabric */
 #define TL_GRANT_MEMBER_BYTES 108
-#define TL_GRANT_BYTES_MAX                                                                         \
-  (378 + TL_REVOCATION_LIST_BYTES_MAX + (size_t)TL_MEMBERS_MAX * TL_GRANT_MEMBER_BYTES)
+#define TL_GRANT_FIXED_BYTES  378   /* all but the list and the members */
+#define TL_GRANT_BYTES_MAX    32640 /* one message between nodes (core/wire/mesh.h) carries it */
+_Static_assert(TL_GRANT_FIXED_BYTES + TL_REVOCATION_LIST_BYTES_MAX + TL_GRANT_MEMBER_BYTES <=
+                   TL_GRANT_BYTES_MAX,
+               "the longest list leaves room for the authority's own record");
 
 struct tl_member {
   uint8_t node_id[16]; /* not in the grant: computed from the key */
@@ -46,6 +49,9 @@ struct tl_grant {
   const uint8_t *members; /* member_count records, back to back */
   uint16_t member_count;
 };
+
+/* How many members a grant with a list of that size has room for. The others are met soon enough. */
+size_t tl_grant_members_max(size_t revocations_bytes);
 
 /* The size of the encoded grant, at most TL_GRANT_BYTES_MAX; encode needs as much room and returns
  * it too. */

@@ -30,7 +30,10 @@
 #define TL_MESH_OPENED 0x82
 #define TL_MESH_CLOSED 0x83
 
-#define TL_MESH_BYTES_MAX 65536u
+#define TL_MESH_BYTES_MAX 32768u /* one record of a lane (transport/link/flow.h) */
+
+/* OPEN, OPENED and CLOSED: there may be one under way on each of very many lanes. */
+#define TL_MESH_CHANNEL_BYTES_MAX 2048u
 
 enum tl_mesh_type {
   TL_MESH_HELLO,        /* first in each direction: version range, incarnation, catalogue follows */
@@ -70,7 +73,7 @@ struct tl_mesh_message {
   struct tl_party party;          /* channel_open, channel_opened */
 };
 
-/* Returns the size, or 0 if `out` is too small (never with TL_MESH_BYTES_MAX and a blob under 32 KiB). */
+/* Returns the size, or 0 if `out` is too small (never with TL_MESH_BYTES_MAX and a blob of at most TL_GRANT_BYTES_MAX). */
 size_t tl_mesh_encode(const struct tl_mesh_message *m, uint8_t *out, size_t out_size);
 
 /* 0 or TULLE_E_BAD_MESSAGE. `data` is private memory and outlives `out`. */

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TL_REVOCATIONS_MAX       1024
+#define TL_REVOCATIONS_MAX       768 /* so that a list goes in one message between nodes */
 #define TL_REVOCATION_HEAD_BYTES 40
 #define TL_REVOCATION_BYTES      40
 #define TL_REVOCATION_LIST_BYTES(count)                                                            \
