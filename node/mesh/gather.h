@@ -12,13 +12,13 @@
 #include "transport/link/flow.h"
 
 struct tl_gather {
-  uint8_t *bytes; /* NULL: nothing begun */
+  uint8_t *bytes; /* NULL: nothing begun; never more than has come */
   size_t size;
 };
 
-/* Takes a record. 0 with the whole message, borrowed until the next call; TL_MORE; TULLE_E_TOO_BIG (over TL_MESH_BYTES_MAX);
- * TULLE_E_NO_MEMORY. */
-int tl_gather_push(struct tl_gather *g, const struct tl_lane_record *record,
+/* Takes a record. 0 with the whole message, borrowed until the next call; TL_MORE; TULLE_E_TOO_BIG (over `bytes_max`);
+ * TULLE_E_BAD_MESSAGE; TULLE_E_NO_MEMORY. */
+int tl_gather_push(struct tl_gather *g, size_t bytes_max, const struct tl_lane_record *record,
                    struct tl_mesh_message *out_message);
 
 void tl_gather_deinit(struct tl_gather *g);

@@ -7,8 +7,15 @@
 #include "crypto/refusal.h"
 #include "node/mesh/mesh.h"
 
-/* Longer than a handshake may take over the worst of lines, so that its own error comes first. */
+/* For all of it. */
 #define JOIN_NS_MAX (35 * TL_S)
+
+/* For the first link: enough for a handshake over a line that loses every third packet, and less than `tulle join` waits, so
+ * that a person hears why. An inviter is silent to a token that it does not take. */
+#define DIAL_NS_MAX (13 * TL_S)
+
+/* Names in the answer to `join`; `members` has them all. */
+#define MEMBERS_SHOWN 256
 
 /* How long the inviter has to hang up after `join_done`, before the joiner does it. */
 #define LEAVE_NS (1 * TL_S)
@@ -16,10 +23,10 @@
 static const char *refusal_text(int reason) {
   switch (reason) {
   case TL_REASON_SILENT:
-    return "nobody answered at the token's addresses: is the inviter's node running, and reachable "
-           "from here? (--at ADDR:PORT)";
+    return "nobody answered at the token's addresses: the token has expired, or the inviter's node "
+           "does not run or cannot be reached from here (--at ADDR:PORT)";
   case TL_REASON_IGNORED:
-    return "the inviter refuses this token: it is used, expired or taken back; ask for a new one";
+    return "the inviter does not take this token: it has been used; ask for a new one";
   case TL_REFUSED_OTHER_NODE:
     return "somebody else answered at the token's address";
   default:
@@ -69,7 +76,7 @@ int tl_join_begin(struct tl_mesh *mesh, struct tl_request *q, const struct tl_to
   *j = (struct tl_join){
       .token = *token, .address_count = address_count, .began = q->now, .leave = leave};
   memcpy(j->addresses, addresses, address_count * sizeof *addresses);
-  j->deadline = tl_time_add(q->now, JOIN_NS_MAX);
+  j->deadline = tl_time_add(q->now, DIAL_NS_MAX);
   int r = join_dial(mesh, q->now, token);
   if (r == 0) r = tl_pending_new(q, join_abandoned, &j->pending);
   if (r < 0) {
@@ -94,9 +101,57 @@ static int send_on(struct tl_link *link, const struct tl_mesh_message *m) {
   return tl_mesh_send(link, lane_of(link), TL_MESH_NODE, m);
 }
 
+/* ---- newcomers, at the inviter ---- */
+
+static void newcomer_forget(struct tl_mesh *mesh, const struct tl_link *link) {
+  for (size_t i = 0; i < TL_INVITATIONS_MAX; i++)
+    if (mesh->newcomers[i].link == link) mesh->newcomers[i].link = NULL;
+}
+
+static void newcomer_close(struct tl_mesh *mesh, struct tl_newcomer *newcomer, uint64_t now) {
+  struct tl_link *link = newcomer->link;
+  newcomer_forget(mesh, link);
+  tl_link_close(link, now, 0);
+}
+
+/* The place of the link before it under the same invitation, else a free one, else the oldest: that one's invitation is gone,
+ * for there are as many places as invitations. */
+static struct tl_newcomer *newcomer_place(struct tl_mesh *mesh, const uint8_t invitation_id[8]) {
+  struct tl_newcomer *place = &mesh->newcomers[0];
+  for (size_t i = 0; i < TL_INVITATIONS_MAX; i++) {
+    struct tl_newcomer *n = &mesh->newcomers[i];
+    if (n->link && memcmp(tl_link_peer(n->link)->invitation_id, invitation_id, 8) == 0) return n;
+    if (place->link && (!n->link || n->until < place->until)) place = n;
+  }
+  return place;
+}
+
+static void newcomer_note(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) {
+  struct tl_newcomer *place = newcomer_place(mesh, tl_link_peer(link)->invitation_id);
+  if (place->link) newcomer_close(mesh, place, now);
+  *place = (struct tl_newcomer){link, tl_time_add(now, TL_NEWCOMER_NS)};
+}
+
+static uint64_t newcomers_deadline(const struct tl_mesh *mesh) {
+  uint64_t due = TL_NEVER;
+  for (size_t i = 0; i < TL_INVITATIONS_MAX; i++)
+    if (mesh->newcomers[i].link) due = tl_time_min(due, mesh->newcomers[i].until);
+  return due;
+}
+
+static void newcomers_timeout(struct tl_mesh *mesh, uint64_t now) {
+  for (size_t i = 0; i < TL_INVITATIONS_MAX; i++) {
+    struct tl_newcomer *n = &mesh->newcomers[i];
+    if (n->link && now >= n->until) newcomer_close(mesh, n, now);
+  }
+}
+
 void tl_join_link_up(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) {
   struct tl_join *j = &mesh->join;
-  if (!tl_link_peer(link)->is_inviter) return; /* the newcomer speaks first */
+  if (!tl_link_peer(link)->is_inviter) {
+    newcomer_note(mesh, link, now); /* it speaks first */
+    return;
+  }
   if (j->phase != TL_JOIN_DIALLING) {
     tl_link_close(link, now, 0);
     return;
@@ -104,6 +159,7 @@ void tl_join_link_up(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) {
   struct tl_mesh_message m = {.type = TL_MESH_JOIN_REQUEST};
   snprintf(m.name, sizeof m.name, "%s", mesh->config.node->config.self.node_name);
   j->phase = TL_JOIN_ASKING;
+  j->deadline = tl_time_add(j->began, JOIN_NS_MAX);
   j->dial = 0;
   j->link = link;
   if (send_on(link, &m) != 0) join_fail(mesh, now, TULLE_E_IO, "the request could not be sent");
@@ -119,6 +175,7 @@ static void dial_as_member(struct tl_mesh *mesh, uint64_t now) {
 
 void tl_join_link_down(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) {
   struct tl_join *j = &mesh->join;
+  newcomer_forget(mesh, link);
   if (j->link != link) return;
   j->link = NULL;
   if (j->phase == TL_JOIN_ASKING)
@@ -189,7 +246,7 @@ static int take_message(struct tl_mesh *mesh, struct tl_link *link, uint64_t now
 /* A grant may come in pieces; what a newcomer says is small and comes whole, or is not taken. */
 static int decode(struct tl_mesh *mesh, bool is_ours, const struct tl_lane_record *record,
                   struct tl_mesh_message *m) {
-  if (is_ours) return tl_gather_push(&mesh->join.gather, record, m);
+  if (is_ours) return tl_gather_push(&mesh->join.gather, TL_MESH_BYTES_MAX, record, m);
   return record->flags & TL_LANE_MORE ? TULLE_E_PROTOCOL
                                       : tl_mesh_decode(record->bytes, record->size, m);
 }
@@ -200,12 +257,14 @@ void tl_join_readable(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) 
   struct tl_lane *lane = lane_of(link);
   while (tl_lane_receive(lane, &record) == 0) {
     bool is_ours = link == mesh->join.link;
-    int r = record.kind == TL_MESH_NODE ? decode(mesh, is_ours, &record, &m) : TULLE_E_PROTOCOL;
+    bool is_fit = record.kind == TL_MESH_NODE && record.class == TL_CLASS_ORDERED;
+    int r = is_fit ? decode(mesh, is_ours, &record, &m) : TULLE_E_PROTOCOL;
     if (r == 0) r = take_message(mesh, link, now, &m);
     if (is_ours && mesh->join.link != link) return; /* the join has failed, and closed it */
     tl_link_release(link, lane);
     if (r == 0 || r == TL_MORE) continue;
     if (r < 0) mesh->protocol_faults++;
+    newcomer_forget(mesh, link);
     tl_link_close(link, now, 0);
     if (is_ours) mesh->join.link = NULL;
     return;
@@ -214,10 +273,20 @@ void tl_join_readable(struct tl_mesh *mesh, struct tl_link *link, uint64_t now) 
 
 /* ---- its end ---- */
 
-bool tl_join_refused(struct tl_mesh *mesh, uint64_t dial, int reason, uint64_t now) {
-  if (!dial || mesh->join.dial != dial) return false;
+#define TEXT_NOT_BACK "joined and stored, but the inviter cannot be reached as a member yet"
+
+static void fail_dial(struct tl_mesh *mesh, int reason, uint64_t now) {
+  if (mesh->join.phase == TL_JOIN_LINKING) {
+    join_fail(mesh, now, TULLE_E_UNREACHABLE, TEXT_NOT_BACK);
+    return;
+  }
   join_fail(mesh, now, reason == TL_REASON_SILENT ? TULLE_E_UNREACHABLE : TULLE_E_UNTRUSTED,
             refusal_text(reason));
+}
+
+bool tl_join_refused(struct tl_mesh *mesh, uint64_t dial, int reason, uint64_t now) {
+  if (!dial || mesh->join.dial != dial) return false;
+  fail_dial(mesh, reason, now);
   return true;
 }
 
@@ -227,35 +296,51 @@ void tl_join_member_up(struct tl_mesh *mesh, struct tl_link *link, uint64_t now)
       memcmp(tl_link_peer(link)->node_id, j->token.inviter_id, 16) != 0)
     return;
   const struct tl_trust_state *state = tl_trust_state_of(mesh->config.trust);
+  size_t count = state->member_count < MEMBERS_SHOWN ? state->member_count : MEMBERS_SHOWN;
   static unsigned char result[TL_SERVICE_CALL_BYTES_MAX];
   struct tulle_pack w = tulle_pack_on(result, sizeof result);
   tulle_pack_map(&w, 4);
   tulle_pack_text(&w, "fabric"), tulle_pack_text(&w, state->fabric_name);
   tulle_pack_text(&w, "node"), tulle_pack_text(&w, tl_link_peer(link)->name);
-  tulle_pack_text(&w, "members"), tulle_pack_array(&w, state->member_count);
-  for (size_t i = 0; i < state->member_count; i++) tulle_pack_text(&w, state->members[i].name);
+  tulle_pack_text(&w, "members"), tulle_pack_array(&w, count);
+  for (size_t i = 0; i < count; i++) tulle_pack_text(&w, state->members[i].name);
   tulle_pack_text(&w, "took_ns"), tulle_pack_uint(&w, now - j->began);
   if (j->dial) tl_endpoint_dial_cancel(mesh->config.endpoint, now, j->dial);
   join_finish(mesh, 0, result, tulle_pack_size(&w));
 }
 
-uint64_t tl_join_deadline(const struct tl_mesh *mesh) {
+void tl_join_end(struct tl_mesh *mesh, uint64_t now) {
+  for (size_t i = 0; i < TL_INVITATIONS_MAX; i++)
+    if (mesh->newcomers[i].link) newcomer_close(mesh, &mesh->newcomers[i], now);
+  if (mesh->join.phase != TL_JOIN_NONE) join_fail(mesh, now, TULLE_E_CANCELLED, "this node ends");
+}
+
+/* Of the join of this node itself. */
+static uint64_t own_deadline(const struct tl_mesh *mesh) {
   const struct tl_join *j = &mesh->join;
   if (j->phase == TL_JOIN_NONE) return TL_NEVER;
   return j->phase == TL_JOIN_LINKING && j->link ? tl_time_min(j->leave_at, j->deadline)
                                                 : j->deadline;
 }
 
+uint64_t tl_join_deadline(const struct tl_mesh *mesh) {
+  return tl_time_min(own_deadline(mesh), newcomers_deadline(mesh));
+}
+
 void tl_join_timeout(struct tl_mesh *mesh, uint64_t now) {
   struct tl_join *j = &mesh->join;
-  if (now < tl_join_deadline(mesh)) return;
+  newcomers_timeout(mesh, now);
+  if (now < own_deadline(mesh)) return;
   if (now < j->deadline) {
     tl_link_close(j->link, now, 0);
     dial_as_member(mesh, now);
     return;
   }
+  if (j->phase == TL_JOIN_DIALLING) {
+    fail_dial(mesh, tl_endpoint_dial_reason(mesh->config.endpoint, j->dial), now);
+    return;
+  }
   bool is_member = j->phase == TL_JOIN_LINKING;
   join_fail(mesh, now, is_member ? TULLE_E_UNREACHABLE : TULLE_E_DEADLINE,
-            is_member ? "joined and stored, but the inviter cannot be reached as a member yet"
-                      : "the inviter did not let us in in time");
+            is_member ? TEXT_NOT_BACK : "the inviter did not let us in in time");
 }

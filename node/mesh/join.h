@@ -14,6 +14,9 @@
  *
  * A link made by an invitation carries these messages and nothing else. One join at a time runs on a node; its caller
  * waits for the link between members, with a deadline of its own.
+ *
+ * Whoever has a token has a link, until it is admitted: so the inviter keeps one such link for each invitation, the
+ * newest, and none for longer than TL_NEWCOMER_NS.
  */
 #ifndef TL_NODE_MESH_JOIN_H
 #define TL_NODE_MESH_JOIN_H
@@ -28,6 +31,15 @@
 #include "transport/link/endpoint.h"
 
 struct tl_mesh;
+
+/* How long a newcomer may take, from its link to `join_done`. */
+#define TL_NEWCOMER_NS (30 * TL_S)
+
+/* A newcomer's link, at the inviter. */
+struct tl_newcomer {
+  struct tl_link *link; /* NULL: free */
+  uint64_t until;
+};
 
 enum tl_join_phase {
   TL_JOIN_NONE,
@@ -67,6 +79,9 @@ bool tl_join_refused(struct tl_mesh *mesh, uint64_t dial, int reason, uint64_t n
 
 /* A link between members is up: a join may have waited for it. */
 void tl_join_member_up(struct tl_mesh *mesh, struct tl_link *link, uint64_t now);
+
+/* The node ends: whoever waits for a join is told. */
+void tl_join_end(struct tl_mesh *mesh, uint64_t now);
 
 void tl_join_timeout(struct tl_mesh *mesh, uint64_t now);
 uint64_t tl_join_deadline(const struct tl_mesh *mesh);

@@ -19,6 +19,25 @@ static bool dial_address(const struct tl_link *link, uint64_t now, struct tl_add
   return port != 0;
 }
 
+/* ---- what has had its time ---- */
+
+/* After the disk has refused to drop it. It is not valid any more in any case. */
+#define EXPIRE_RETRY_NS (60 * TL_S)
+
+static uint64_t expire_deadline(const struct tl_mesh *mesh) {
+  uint64_t due = tl_trust_deadline(mesh->config.trust);
+  return due > mesh->expire_at ? due : mesh->expire_at; /* TL_NEVER stays so */
+}
+
+static void expire(struct tl_mesh *mesh, uint64_t now) {
+  if (now < expire_deadline(mesh)) return;
+  int r = tl_trust_expire(mesh->config.trust, now);
+  if (r == 0) return;
+  tl_log(TL_LOG_WARNING, "mesh", "expired invitations stay in the trust file: %s",
+         tulle_error_text(r));
+  mesh->expire_at = tl_time_add(now, EXPIRE_RETRY_NS);
+}
+
 /* ---- dials ---- */
 
 static struct tl_mesh_dial *dial_find(struct tl_mesh *mesh, uint64_t number) {
@@ -130,7 +149,7 @@ static void lane_opened(struct tl_mesh *mesh, const struct tl_endpoint_event *ev
   struct tl_mesh_peer *peer = tl_link_owner(event->link);
   (void)mesh;
   if (tl_lane_number(event->lane) < 2) return; /* lanes 0 and 1 are the nodes' own */
-  bool is_welcome = peer && peer->has_hello && tl_proxy_accept(peer, event->lane) == 0;
+  bool is_welcome = peer && tl_proxy_accept(peer, event->lane) == 0;
   if (!is_welcome) tl_link_close_lane(event->link, event->lane, 0);
 }
 
@@ -253,6 +272,7 @@ int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_
   struct tl_endpoint_event event;
   dials_timeout(mesh, now);
   tl_join_timeout(mesh, now);
+  expire(mesh, now);
   dials_begin(mesh, now);
   while (tl_endpoint_event(mesh->config.endpoint, &event) == 0) {
     if (event.type == TL_EVENT_CONNECT || event.type == TL_EVENT_DISCONNECT) {
@@ -270,6 +290,7 @@ uint64_t tl_mesh_deadline(const struct tl_mesh *mesh) {
   uint64_t due = tl_time_min(tl_endpoint_deadline(mesh->config.endpoint),
                              tl_discovery_deadline(mesh->config.discovery));
   due = tl_time_min(due, tl_join_deadline(mesh));
+  due = tl_time_min(due, expire_deadline(mesh));
   for (size_t i = 0; mesh->dial_count && i < TL_MESH_DIALS_MAX; i++)
     if (mesh->dials[i].number) due = tl_time_min(due, mesh->dials[i].wish.give_up_at);
   return due;
@@ -335,6 +356,8 @@ int tl_mesh_new(const struct tl_mesh_config *config, struct tl_mesh **out_mesh) 
 
 struct tl_mesh *tl_mesh_free(struct tl_mesh *mesh, uint64_t now) {
   if (!mesh) return NULL;
+  tl_join_end(mesh, now);
+  mesh->config.node->remote = (struct tl_remote){0};
   while (!tl_list_is_empty(&mesh->peers))
     tl_mesh_peer_free(tl_container_of(mesh->peers.next, struct tl_mesh_peer, in_mesh), now,
                       TULLE_E_PEER_GONE, "this node ends");

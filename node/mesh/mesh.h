@@ -54,6 +54,8 @@ struct tl_mesh {
   struct tl_mesh_dial dials[TL_MESH_DIALS_MAX];
   size_t dial_count;
   struct tl_join join;
+  struct tl_newcomer newcomers[TL_INVITATIONS_MAX];
+  uint64_t expire_at; /* not before this: the disk had refused */
   bool has_to_tell;   /* some peer is owed something on lane 0 that it may take now, ... */
   uint64_t told_upto; /* ... or the registry has changed since this generation */
   uint64_t published; /* generation of the registry that was announced, plus one */

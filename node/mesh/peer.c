@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/log.h"
 #include "node/mesh/mesh.h"
 #include "node/mesh/proxy.h"
+#include "node/state/procedures.h"
 
 #define MESH_VERSION_MIN 1
 #define MESH_VERSION_MAX 1
-
-/* Services of one node that others keep. */
-#define OFFERS_MAX 16384
 
 int tl_mesh_send(struct tl_link *link, struct tl_lane *lane, uint8_t kind,
                  const struct tl_mesh_message *message) {
@@ -55,10 +54,17 @@ int tl_mesh_peer_new(struct tl_mesh *mesh, struct tl_link *link, uint64_t now,
   return 0;
 }
 
+static void forget_offer(struct tl_mesh_peer *peer, struct tl_offer *offer, uint64_t now,
+                         const char *reason) {
+  struct tl_charge charge = tl_offer_charge(offer->capability_count);
+  tl_registry_remove(registry_of(peer), offer, reason, now);
+  tl_account_release(peer->account, &charge);
+}
+
 static void forget_offers(struct tl_mesh_peer *peer, uint64_t now, const char *reason) {
   TL_LIST_FOR_EACH(l, &peer->place.offers)
-  tl_registry_remove(registry_of(peer), tl_container_of(l, struct tl_offer, in_place), reason, now);
-  peer->offer_count = 0;
+  forget_offer(peer, tl_container_of(l, struct tl_offer, in_place), now, reason);
+  peer->is_over_full = false;
 }
 
 static void end_proxies(struct tl_mesh_peer *peer, uint64_t now, int code) {
@@ -217,8 +223,21 @@ static int take_hello(struct tl_mesh_peer *peer, const struct tl_mesh_message *m
   if (m->version_min > MESH_VERSION_MAX || m->version_max < MESH_VERSION_MIN)
     return TULLE_E_VERSION;
   forget_offers(peer, now, "its node has a new catalogue");
+  bool is_first = !peer->has_hello;
   peer->has_hello = true;
   peer->incarnation = m->incarnation;
+  if (!is_first) return 0;
+  TL_LIST_FOR_EACH(l, &peer->proxies) /* that were faster than lane 0 */
+  tl_proxy_readable(tl_container_of(l, struct tl_proxy, in_peer), now);
+  return 0;
+}
+
+/* Its account is full: what it tells beyond is not seen here, and an old word of it stays. */
+static int offer_refused(struct tl_mesh_peer *peer, const char *name) {
+  if (!peer->is_over_full)
+    tl_log(TL_LOG_WARNING, "mesh", "%s offers more than one node may: '%s' and others are not seen",
+           peer->place.node_name, name);
+  peer->is_over_full = true;
   return 0;
 }
 
@@ -226,21 +245,27 @@ static int take_service(struct tl_mesh_peer *peer, const struct tl_service_info 
                         uint64_t now) {
   struct tl_registry *registry = registry_of(peer);
   struct tl_offer *offer = tl_registry_find_at(registry, info->name, &peer->place);
-  if (offer) return tl_registry_update(registry, offer, info);
-  if (peer->offer_count == OFFERS_MAX)
-    return 0; /* its account is full: what it tells beyond is not seen here */
-  int r = tl_registry_add(registry, &peer->place, NULL, info, now, &offer);
-  if (r < 0) return r;
-  peer->offer_count++;
-  tl_service_served(peer->mesh->config.node, offer->name);
+  struct tl_charge charge = tl_offer_charge(info->capability_count);
+  if (tl_account_charge(peer->account, &charge) < 0) return offer_refused(peer, info->name);
+  bool has_offer = offer;
+  struct tl_charge before = tl_offer_charge(has_offer ? offer->capability_count : 0);
+  int r = has_offer ? tl_registry_update(registry, offer, info)
+                    : tl_registry_add(registry, &peer->place, NULL, info, now, &offer);
+  if (r < 0) {
+    tl_account_release(peer->account, &charge);
+    return r;
+  }
+  if (has_offer)
+    tl_account_release(peer->account, &before);
+  else
+    tl_service_served(peer->mesh->config.node, offer->name);
   return 0;
 }
 
 static int take_gone(struct tl_mesh_peer *peer, const char *name, uint64_t now) {
   struct tl_offer *offer = tl_registry_find_at(registry_of(peer), name, &peer->place);
   if (!offer) return 0;
-  peer->offer_count--;
-  tl_registry_remove(registry_of(peer), offer, "its program ended", now);
+  forget_offer(peer, offer, now, "its program ended");
   return 0;
 }
 
@@ -259,11 +284,31 @@ static int take_trust(struct tl_mesh_peer *peer, const struct tl_mesh_message *m
   return r == TULLE_E_BAD_MESSAGE || r == TULLE_E_UNTRUSTED ? TULLE_E_PROTOCOL : 0;
 }
 
-static int take_member(struct tl_mesh_peer *peer, const struct tl_mesh_message *m, uint64_t now) {
-  struct tl_address address;
-  if (tl_address_parse(m->addresses, 0, &address) < 0 || !address.port) return TULLE_E_PROTOCOL;
-  (void)tl_discovery_heard(peer->mesh->config.discovery, now, m->node, &address);
+/* "10.0.0.1:8855 [fe80::1]:8855": all of it is right, or none of it is believed. */
+static int read_addresses(const char *text, struct tl_address *out, size_t max, size_t *out_count) {
+  char one[TL_ADDRESS_TEXT_SIZE];
+  size_t count = 0;
+  do {
+    size_t size = strcspn(text, " ");
+    if (!size || size >= sizeof one) return TULLE_E_PROTOCOL;
+    memcpy(one, text, size);
+    one[size] = 0;
+    struct tl_address address;
+    if (tl_address_parse(one, 0, &address) < 0 || !address.port) return TULLE_E_PROTOCOL;
+    if (count < max) out[count++] = address; /* the best come first */
+    text += size;
+  } while (*text++ == ' ');
+  *out_count = count;
   return 0;
+}
+
+static int take_member(struct tl_mesh_peer *peer, const struct tl_mesh_message *m, uint64_t now) {
+  struct tl_address addresses[TL_DISCOVERY_ADDRESSES_MAX];
+  size_t count;
+  int r = read_addresses(m->addresses, addresses, TL_DISCOVERY_ADDRESSES_MAX, &count);
+  for (size_t i = 0; r == 0 && i < count; i++)
+    (void)tl_discovery_heard(peer->mesh->config.discovery, now, m->node, &addresses[i]);
+  return r;
 }
 
 static int take_message(struct tl_mesh_peer *peer, const struct tl_mesh_message *m, uint64_t now) {
@@ -294,7 +339,8 @@ int tl_mesh_peer_readable(struct tl_mesh_peer *peer, uint64_t now) {
   struct tl_lane_record record;
   int r;
   while ((r = tl_lane_receive(peer->lane, &record)) == 0) {
-    r = record.kind == TL_MESH_NODE ? tl_gather_push(&peer->gather, &record, &m) : TULLE_E_PROTOCOL;
+    bool is_fit = record.kind == TL_MESH_NODE && record.class == TL_CLASS_ORDERED;
+    r = is_fit ? tl_gather_push(&peer->gather, TL_MESH_BYTES_MAX, &record, &m) : TULLE_E_PROTOCOL;
     if (r == 0) r = take_message(peer, &m, now);
     if (r < 0) return r;
     tl_link_release(peer->link, peer->lane);

@@ -238,7 +238,7 @@ static int write_record(struct tl_proxy *p, const struct tl_lane_record *record)
 static int take_message(struct tl_proxy *p, uint64_t now, const struct tl_lane_record *record,
                         bool *out_is_over) {
   struct tl_mesh_message m;
-  int r = tl_gather_push(&p->gather, record, &m);
+  int r = tl_gather_push(&p->gather, TL_MESH_CHANNEL_BYTES_MAX, record, &m);
   if (r == TL_MORE) return 0;
   if (r < 0) return TULLE_E_PROTOCOL;
   if (record->kind == TL_MESH_OPEN) return take_open(p, &m);
@@ -258,10 +258,11 @@ static int take_record(struct tl_proxy *p, uint64_t now, bool *out_is_over) {
   int r = tl_lane_receive(p->lane, &record);
   if (r == TL_END) return TULLE_E_PEER_GONE; /* finished without a word */
   if (r != 0) return r;
+  if (!p->peer->has_hello) return TL_EMPTY; /* it overtook lane 0 */
   if (record.class != TL_CLASS_ORDERED) return TULLE_E_PROTOCOL;
   if (record.kind < TL_MESH_NODE) {
-    if (p->is_client && !p->end) return TULLE_E_PROTOCOL; /* before OPENED */
-    if (!p->is_open) return TL_EMPTY; /* it waits for the program to have its channel */
+    if (!p->end) return TULLE_E_PROTOCOL; /* before OPEN or OPENED */
+    if (!p->is_open) return TL_EMPTY;     /* it waits for the program to have its channel */
     r = write_record(p, &record);
   } else {
     r = take_message(p, now, &record, out_is_over);

@@ -13,7 +13,7 @@
 
 /* ---- offering ---- */
 
-static struct tl_charge offer_charge(size_t capability_count) {
+struct tl_charge tl_offer_charge(size_t capability_count) {
   return (struct tl_charge){{[TL_RESOURCE_OBJECTS] = 1 + capability_count}};
 }
 
@@ -27,7 +27,7 @@ void tl_service_served(struct tl_node *node, struct tl_name *name) {
 
 void tl_service_withdraw(struct tl_offer *offer, const char *reason, uint64_t now) {
   struct tl_program *program = offer->program;
-  struct tl_charge charge = offer_charge(offer->capability_count);
+  struct tl_charge charge = tl_offer_charge(offer->capability_count);
   while (!tl_list_is_empty(&offer->ends)) {
     struct tl_end *end = tl_container_of(offer->ends.next, struct tl_end, in_offer);
     if (end->far) end->far->closed(end, now, program->ops->begun(end));
@@ -40,7 +40,7 @@ void tl_service_withdraw(struct tl_offer *offer, const char *reason, uint64_t no
 static int offer_add(struct tl_request *q, const struct tl_service_info *info) {
   struct tl_program *program = q->program;
   struct tl_registry *registry = &program->node->registry;
-  struct tl_charge charge = offer_charge(info->capability_count);
+  struct tl_charge charge = tl_offer_charge(info->capability_count);
   struct tl_offer *offer;
   int r = tl_account_charge(program->account, &charge);
   if (r < 0) return r;
@@ -57,8 +57,8 @@ static int offer_add(struct tl_request *q, const struct tl_service_info *info) {
 static int offer_update(struct tl_request *q, struct tl_offer *offer,
                         const struct tl_service_info *info) {
   struct tl_account *account = q->program->account;
-  struct tl_charge before = offer_charge(offer->capability_count);
-  struct tl_charge after = offer_charge(info->capability_count);
+  struct tl_charge before = tl_offer_charge(offer->capability_count);
+  struct tl_charge after = tl_offer_charge(info->capability_count);
   int r = tl_account_charge(account, &after);
   if (r < 0) return r;
   r = tl_registry_update(&q->program->node->registry, offer, info);

@@ -10,6 +10,9 @@ struct tl_procedure_entry {
   bool is_admin; /* for the node's own user and for root */
 };
 
+/* What an offer costs the account of whoever made it: a program's user, or another node. */
+struct tl_charge tl_offer_charge(size_t capability_count);
+
 /* Runs the procedure of that name, if there is one and the caller may. What it returns is the
  * answer: 0, a code, or TL_LATER. */
 int tl_procedure_run(struct tl_request *q, const char *name);

@@ -507,6 +507,11 @@ void tl_endpoint_dial_cancel(struct tl_endpoint *ep, uint64_t now, uint64_t dial
   if (d) tl_dial_free(d);
 }
 
+int tl_endpoint_dial_reason(const struct tl_endpoint *ep, uint64_t dial) {
+  const struct dial *d = dial_find(ep, dial);
+  return d ? round_reason(d) : TL_REASON_NONE;
+}
+
 /* ---- What links ask of dials ---- */
 
 static bool dial_wants(const struct dial *d, const struct tl_link *link) {

@@ -139,6 +139,10 @@ int tl_endpoint_dial_update(struct tl_endpoint *ep, uint64_t now, uint64_t dial,
 /* Forgets a dial; an unknown number is nothing. No event follows. */
 void tl_endpoint_dial_cancel(struct tl_endpoint *ep, uint64_t now, uint64_t dial);
 
+/* What the dial has met so far in its present round: TL_REASON_SILENT, TL_REASON_IGNORED or what was wrong with an
+ * answer; TL_REASON_NONE for an unknown number. For an owner who gives up before the round does. */
+int tl_endpoint_dial_reason(const struct tl_endpoint *ep, uint64_t dial);
+
 /* ---- What comes in ---- */
 
 /* One whole packet, decrypted in place; borrowed for the call. Any bytes are allowed: what is wrong

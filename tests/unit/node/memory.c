@@ -75,6 +75,9 @@ static int write_piece(struct tl_end *end, const struct tl_piece *piece) {
   if (p->room == 0) return TL_FULL;
   p->room--;
   p->records++;
+  p->last = *piece;
+  memcpy(p->last_bytes, piece->data,
+         piece->size < sizeof p->last_bytes ? piece->size : sizeof p->last_bytes);
   assert_true(p->parts_size + piece->size <= sizeof p->parts);
   memcpy(p->parts + p->parts_size, piece->data, piece->size);
   p->parts_size += piece->size;
@@ -159,7 +162,7 @@ uint64_t memory_send(struct tl_port *p, uint64_t now, const char *procedure, con
   static uint8_t call[1 << 17];
   struct tl_writer w = tl_writer_on(call, sizeof call);
   struct tl_call_head head = {.id = p->next_id,
-                              .budget_ns = 5 * TL_S,
+                              .budget_ns = p->budget_ns ? p->budget_ns : 5 * TL_S,
                               .name_size = (uint8_t)strlen(procedure),
                               .name = procedure};
   tl_call_encode(&w, &head);

@@ -39,11 +39,14 @@ struct tl_port {
   size_t room;        /* writes until TL_FULL */
   bool is_broken;     /* every write fails */
   uint64_t begun;     /* what its page would say */
+  uint64_t budget_ns; /* of each call; 0: 5 s */
   uint64_t next_id;
   /* a message under way */
   uint8_t parts[1 << 17];
   size_t parts_size;
   size_t records;
+  struct tl_piece last; /* without its bytes, which are in `last_bytes` as far as they fit */
+  uint8_t last_bytes[64];
 };
 
 extern const struct tl_port_ops memory_ops;

@@ -1,0 +1,291 @@
+/* What members tell each other about membership: lists, secrets, removal; and who is believed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "crypto/revocation.h"
+#include "node/mesh/peer.h"
+#include "tests/unit/mesh/mate.h"
+#include "tests/unit/test.h"
+
+#define ADMIN 1
+
+static struct tl_mesh_message trust_message(uint64_t generation, const void *blob, size_t size) {
+  return (struct tl_mesh_message){
+      .type = TL_MESH_TRUST, .generation = generation, .blob = blob, .blob_size = size};
+}
+
+static int remove_member(struct mates *w, const char *name) {
+  int r = memory_call_text(&w->programs[ADMIN], mates_now(w), "members_remove", "node", name);
+  mates_run(w, 200 * TL_MS);
+  return r;
+}
+
+static void a_removed_member_is_dropped_at_once(void **state) {
+  struct mates *w = *state;
+  struct mate *m = mate_link(w, 0);
+  mate_offer(m, "imu");
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  assert_null(m->link);
+  assert_null(mates_offer(w, "imu"));
+  tl_endpoint_refresh_trust(m->endpoint, mates_now(w));
+  mates_run(w, 5 * TL_S);
+  assert_null(m->link);
+}
+
+static void the_others_get_the_list_and_the_secret(void **state) {
+  struct mates *w = *state;
+  static struct tl_mesh_message got;
+  mate_link(w, 0);
+  struct mate *other = mate_link(w, 1);
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  const struct tl_trust_state *s = tl_trust_state_of(w->fixture.trust);
+  bool has_list = false, has_secret = false;
+  while (mate_hear(other, mate_lane(other, 0), TL_MESH_TRUST, &got)) {
+    if (got.generation == 0 && got.blob_size == s->revocations_bytes) has_list = true;
+    if (got.generation == s->admission_epoch) has_secret = true;
+  }
+  assert_true(has_list && has_secret);
+  assert_int_equal(s->list.version, 2);
+}
+
+static void the_removed_one_never_gets_the_new_secret(void **state) {
+  struct mates *w = *state;
+  static struct tl_mesh_message got;
+  struct mate *m = mate_link(w, 0);
+  uint64_t epoch = tl_trust_state_of(w->fixture.trust)->admission_epoch;
+  tl_sim_partition(w->sim, m->port, w->port, false); /* it hears, and does not answer */
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  mates_run(w, 2 * TL_S);
+  if (m->link)
+    while (mate_hear(m, mate_lane(m, 0), TL_MESH_TRUST, &got)) assert_true(got.generation <= epoch);
+}
+
+static void the_longest_list_is_told_and_services_after_it(void **state) {
+  struct mates *w = *state;
+  static struct tl_mesh_message got;
+  struct tl_authority *authority;
+  program_serve(w, 0, "echo");
+  struct mate *m = mate_link(w, 0);
+  assert_int_equal(tl_authority_load(&w->fixture.disk, TL_AUTHORITY_FILE, &authority), 0);
+  uint8_t *entries = calloc(TL_REVOCATIONS_MAX, TL_REVOCATION_BYTES);
+  uint8_t *list = malloc(TL_REVOCATION_LIST_BYTES_MAX);
+  for (size_t i = 0; i < TL_REVOCATIONS_MAX; i++)
+    tl_store_le(entries + i * TL_REVOCATION_BYTES, i + 1, 8);
+  size_t size = tl_revocations_sign(authority, 9, 1, entries, TL_REVOCATIONS_MAX, list);
+  assert_int_equal(tl_trust_update_revocations(w->fixture.trust, list, size), 0);
+  tl_mesh_trust_changed(w->mesh, mates_now(w));
+  mates_run(w, TL_S);
+  bool has_list = false;
+  while (!has_list && mate_hear(m, mate_lane(m, 0), TL_MESH_TRUST, &got))
+    has_list = got.blob_size == size;
+  assert_true(has_list);
+  program_serve(w, 1, "later");
+  assert_true(mate_hear(m, mate_lane(m, 0), TL_MESH_SERVICE, &got));
+  free(entries);
+  free(list);
+  tl_authority_free(authority);
+}
+
+static void a_grant_of_a_large_fabric_fits_a_message(void **state) {
+  struct mates *w = *state;
+  static struct tl_mesh_message got;
+  struct tl_certificate c = tl_trust_state_of(w->fixture.trust)->self;
+  for (unsigned i = 0; i < TL_MEMBERS_MAX - 2; i++) {
+    memcpy(c.key, &i, sizeof i);
+    c.serial = 1000 + i;
+    c.name[0] = (char)('a' + i % 26);
+    assert_int_equal(tl_trust_note_member(w->fixture.trust, &c), 0);
+  }
+  struct tl_token token;
+  assert_int_equal(tl_trust_invite(w->fixture.trust, mates_now(w), 0, TL_ROLES_DEFAULT, &token), 0);
+  struct mate *m = mate_knock(w, 0, &token);
+  struct tl_mesh_message request = {.type = TL_MESH_JOIN_REQUEST, .name = "mate-0"};
+  mate_say(m, &request);
+  mates_run(w, TL_S);
+  assert_true(mate_hear(m, mate_lane(m, 0), TL_MESH_JOIN_GRANT, &got));
+  assert_true(got.blob_size <= TL_GRANT_BYTES_MAX);
+  assert_int_equal(
+      tl_trust_join(m->fixture.trust, m->fixture.identity, &token, got.blob, got.blob_size, false),
+      0);
+}
+
+/* ---- who is believed ---- */
+
+static void a_newer_list_of_the_authority_is_believed_from_anybody(void **state) {
+  struct mates *w = *state;
+  /* Here the node is not the authority: mate 0 is, and mate 1 passes its list on. */
+  node_fixture_join(&w->fixture, &w->mates[0].fixture, mates_now(w));
+  node_fixture_join(&w->mates[1].fixture, &w->mates[0].fixture, mates_now(w));
+  node_fixture_join(&w->mates[2].fixture, &w->mates[0].fixture, mates_now(w));
+  tl_mesh_renamed(w->mesh, mates_now(w));
+  struct mate *honest = mate_link(w, 1), *gone = mate_link(w, 2);
+  assert_int_equal(
+      tl_trust_revoke(w->mates[0].fixture.trust, mates_now(w), gone->fixture.identity->key), 0);
+  const struct tl_trust_state *s = tl_trust_state_of(w->mates[0].fixture.trust);
+  struct tl_mesh_message list = trust_message(0, s->revocations, s->revocations_bytes);
+  mate_say(honest, &list);
+  mates_run(w, 100 * TL_MS);
+  assert_null(gone->link);
+  assert_non_null(honest->link);
+  assert_int_equal(tl_trust_state_of(w->fixture.trust)->list.version, s->list.version);
+}
+
+static void an_old_list_changes_nothing(void **state) {
+  struct mates *w = *state;
+  const struct tl_trust_state *s = tl_trust_state_of(w->fixture.trust);
+  uint8_t old[TL_REVOCATION_LIST_BYTES(0)];
+  assert_int_equal(s->revocations_bytes, sizeof old);
+  memcpy(old, s->revocations, sizeof old);
+  mate_link(w, 0);
+  struct mate *m = mate_link(w, 1);
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  struct tl_mesh_message list = trust_message(0, old, sizeof old);
+  mate_say(m, &list);
+  assert_non_null(m->link);
+  assert_int_equal(tl_trust_state_of(w->fixture.trust)->list.version, 2);
+}
+
+static void forged_lists_end_the_link(void **state) {
+  (void)state;
+  static const size_t places[] = {0, 5, 12, 24, 32, 40, 60, 103};
+  for (size_t i = 0; i <= sizeof places / sizeof *places; i++) {
+    struct mates *w = malloc(sizeof *w);
+    mates_init(w);
+    struct mate *m = mate_link(w, 0);
+    const struct tl_trust_state *s = tl_trust_state_of(w->fixture.trust);
+    uint8_t forged[TL_REVOCATION_LIST_BYTES(0)];
+    memcpy(forged, s->revocations, sizeof forged);
+    bool is_cut = i == sizeof places / sizeof *places;
+    if (!is_cut) forged[places[i]] ^= 0x40;
+    struct tl_mesh_message list = trust_message(0, forged, sizeof forged - is_cut);
+    mate_say(m, &list);
+    mates_run(w, 100 * TL_MS);
+    assert_null(m->link);
+    assert_int_equal(tl_trust_state_of(w->fixture.trust)->list.version, 1);
+    mates_deinit(w);
+    free(w);
+  }
+}
+
+static void a_list_of_another_authority_ends_the_link(void **state) {
+  struct mates *w = *state;
+  const struct tl_trust_state *other = tl_trust_state_of(w->mates[2].fixture.trust);
+  struct mate *m = mate_link(w, 0);
+  struct tl_mesh_message list = trust_message(0, other->revocations, other->revocations_bytes);
+  mate_say(m, &list);
+  mates_run(w, 100 * TL_MS);
+  assert_null(m->link);
+}
+
+static void a_secret_from_a_mere_member_is_not_taken(void **state) {
+  struct mates *w = *state;
+  uint8_t secret[32] = {1};
+  const struct tl_trust_state *s = tl_trust_state_of(w->fixture.trust);
+  uint64_t epoch = s->admission_epoch;
+  struct mate *m = mate_link(w, 0);
+  struct tl_mesh_message new = trust_message(epoch + 1, secret, sizeof secret);
+  mate_say(m, &new);
+  new.generation = UINT64_MAX;
+  mate_say(m, &new);
+  assert_int_equal(tl_trust_state_of(w->fixture.trust)->admission_epoch, epoch);
+  assert_non_null(m->link);
+}
+
+static void the_authoritys_secret_is_taken_once(void **state) {
+  struct mates *w = *state;
+  node_fixture_join(&w->fixture, &w->mates[0].fixture, mates_now(w));
+  tl_mesh_renamed(w->mesh, mates_now(w));
+  struct mate *m = mate_link(w, 0);
+  uint8_t secret[32] = {7};
+  uint64_t epoch = tl_trust_state_of(w->fixture.trust)->admission_epoch;
+  struct tl_mesh_message new = trust_message(epoch + 1, secret, sizeof secret);
+  mate_say(m, &new);
+  const struct tl_trust_state *s = tl_trust_state_of(w->fixture.trust);
+  assert_int_equal(s->admission_epoch, epoch + 1);
+  assert_memory_equal(s->admission_secret, secret, sizeof secret);
+  assert_int_equal(s->previous_epoch, epoch);
+  uint64_t generation = s->generation;
+  mate_say(m, &new);
+  new.generation = epoch;
+  mate_say(m, &new);
+  assert_int_equal(tl_trust_state_of(w->fixture.trust)->generation, generation);
+  assert_non_null(m->link);
+}
+
+static void a_secret_of_another_size_ends_the_link(void **state) {
+  struct mates *w = *state;
+  node_fixture_join(&w->fixture, &w->mates[0].fixture, mates_now(w));
+  tl_mesh_renamed(w->mesh, mates_now(w));
+  struct mate *m = mate_link(w, 0);
+  uint8_t secret[33] = {7};
+  struct tl_mesh_message new = trust_message(99, secret, sizeof secret);
+  mate_say(m, &new);
+  mates_run(w, 100 * TL_MS);
+  assert_null(m->link);
+}
+
+static void the_previous_secret_goes_after_a_day(void **state) {
+  struct mates *w = *state;
+  mate_link(w, 0);
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  uint64_t day = w->fixture.parameters.previous_admission_ns;
+  mates_run(w, day - TL_S);
+  assert_true(tl_trust_state_of(w->fixture.trust)->has_previous);
+  mates_run(w, 2 * TL_S);
+  assert_false(tl_trust_state_of(w->fixture.trust)->has_previous);
+}
+
+/* ---- removing ---- */
+
+static void what_cannot_be_removed_is_refused(void **state) {
+  struct mates *w = *state;
+  mate_link(w, 0);
+  assert_int_equal(remove_member(w, "nobody"), TULLE_E_NO_PEER);
+  assert_int_equal(remove_member(w, "osprey"), TULLE_E_INVALID);
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  assert_int_equal(remove_member(w, "mate-0"), TULLE_E_NO_PEER);
+}
+
+static void only_the_authority_removes_and_invites(void **state) {
+  struct mates *w = *state;
+  node_fixture_join(&w->fixture, &w->mates[0].fixture, mates_now(w));
+  assert_int_equal(remove_member(w, "mate-0"), TULLE_E_REFUSED);
+  assert_int_equal(memory_call(&w->programs[ADMIN], mates_now(w), "invite", NULL, 0),
+                   TULLE_E_REFUSED);
+}
+
+static void a_full_disk_removes_nobody(void **state) {
+  struct mates *w = *state;
+  struct mate *m = mate_link(w, 0);
+  w->fixture.memory.fail_at = w->fixture.memory.steps + 1;
+  w->fixture.memory.fail_error = TULLE_E_IO;
+  assert_int_equal(remove_member(w, "mate-0"), TULLE_E_IO);
+  assert_non_null(m->link); /* not on disk: not in effect */
+  assert_int_equal(remove_member(w, "mate-0"), 0);
+  assert_null(m->link);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, mates_setup, mates_teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(a_removed_member_is_dropped_at_once),
+      TEST(the_others_get_the_list_and_the_secret),
+      TEST(the_removed_one_never_gets_the_new_secret),
+      TEST(the_longest_list_is_told_and_services_after_it),
+      TEST(a_grant_of_a_large_fabric_fits_a_message),
+      TEST(a_newer_list_of_the_authority_is_believed_from_anybody),
+      TEST(an_old_list_changes_nothing),
+      cmocka_unit_test(forged_lists_end_the_link),
+      TEST(a_list_of_another_authority_ends_the_link),
+      TEST(a_secret_from_a_mere_member_is_not_taken),
+      TEST(the_authoritys_secret_is_taken_once),
+      TEST(a_secret_of_another_size_ends_the_link),
+      TEST(the_previous_secret_goes_after_a_day),
+      TEST(what_cannot_be_removed_is_refused),
+      TEST(only_the_authority_removes_and_invites),
+      TEST(a_full_disk_removes_nobody),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
