@@ -16,7 +16,8 @@
  * 3. A half-open session that the peer began meanwhile, and that we let in: it wins; ours waits
  *    `hold` in case it comes to nothing. (answer.c has the other half: once our FINISH is out, the
  *    peer's is let in only where its id is the smaller. So the smaller id alone decides, and it
- *    decides once.)
+ *    decides once. A FINISH that nobody has answered for 2 s decides nothing any more: the peer
+ *    that it went to has moved or restarted, and calls from where it is now.)
  * 4. Otherwise FINISH goes out, and the link is up when its first packet has come.
  *
  * An answer from an authentic node that is not acceptable (another node, ourselves, a revoked one)
@@ -29,6 +30,7 @@
 
 #define DIALS_MAX    1024u
 #define BLOCKED_WAIT (10 * TL_MS)
+#define FINISH_LIFE  (2 * TL_S) /* nine FINISHes: at 30 % loss each way, one in 400 is in vain */
 
 /* ---- Attempts ---- */
 
@@ -272,6 +274,7 @@ static int answer_take(struct attempt *a, uint64_t now) {
   a->link->attempt = a;
   a->has_answer = true;
   if (!is_held) {
+    a->finish_at = now;
     attempt_ready(a);
     return 0;
   }
@@ -323,6 +326,7 @@ void tl_attempt_timeout(struct attempt *a, uint64_t now) {
       return;
     }
     a->state = ATTEMPT_RUNNING;
+    a->finish_at = now;
     attempt_ready(a);
     return;
   case ATTEMPT_RUNNING:
@@ -546,10 +550,13 @@ uint64_t tl_dials_fulfilled(struct tl_endpoint *ep, struct tl_link *link) {
   return number;
 }
 
+/* A FINISH that is older went to a peer that has moved or restarted since, and decides nothing. */
 static bool has_finish(const struct dial *d, const uint8_t key[32]) {
   TL_LIST_FOR_EACH(l, &d->attempts) {
     const struct attempt *a = tl_container_of(l, struct attempt, list);
-    if (a->link && a->state == ATTEMPT_RUNNING && !memcmp(a->link->peer.key, key, 32)) return true;
+    if (a->link && a->state == ATTEMPT_RUNNING && !memcmp(a->link->peer.key, key, 32) &&
+        d->ep->now < tl_time_add(a->finish_at, FINISH_LIFE))
+      return true;
   }
   return false;
 }

@@ -133,6 +133,7 @@ struct attempt {
   struct local_index index;
   struct tl_link *link; /* made by it and not yet proved */
   uint64_t sent_at;
+  uint64_t finish_at; /* since when FINISH is under way */
 };
 
 struct dial {
