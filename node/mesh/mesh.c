@@ -40,6 +40,11 @@ static void expire(struct tl_mesh *mesh, uint64_t now) {
 
 /* ---- dials ---- */
 
+/*
+ * Discovery dials addresses, the endpoint dials nodes: all addresses under way for one id are one dial of the endpoint, which
+ * tries them beside each other. Each keeps its slot, and its own time to give up.
+ */
+
 static struct tl_mesh_dial *dial_find(struct tl_mesh *mesh, uint64_t number) {
   if (!number || !mesh->dial_count) return NULL;
   for (size_t i = 0; i < TL_MESH_DIALS_MAX; i++)
@@ -54,15 +59,67 @@ static void dial_settle(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_dial 
   mesh->dial_count--;
 }
 
+/* The endpoint's dial is over, and with it every address of it. */
+static void dials_settle(struct tl_mesh *mesh, uint64_t now, uint64_t number, int result,
+                         const uint8_t *id) {
+  struct tl_mesh_dial *dial;
+  while ((dial = dial_find(mesh, number))) dial_settle(mesh, now, dial, result, id);
+}
+
+/* It led to a link. Only the address that the link uses is proved to lead there. */
+static void dials_succeed(struct tl_mesh *mesh, uint64_t now, uint64_t number,
+                          const struct tl_link *link) {
+  struct tl_mesh_dial *dial;
+  struct tl_link_info info;
+  tl_link_info(link, now, &info);
+  while ((dial = dial_find(mesh, number))) {
+    bool is_alone = !dial->wish.has_id;
+    if (is_alone || tl_address_is_equal(&dial->wish.address, &info.path.remote))
+      dial_settle(mesh, now, dial, 0, tl_link_peer(link)->node_id);
+    else
+      dial_settle(mesh, now, dial, TULLE_E_CANCELLED, NULL);
+  }
+}
+
+static struct tl_mesh_dial *dial_of_id(struct tl_mesh *mesh, const uint8_t id[16]) {
+  for (size_t i = 0; i < TL_MESH_DIALS_MAX; i++) {
+    struct tl_mesh_dial *dial = &mesh->dials[i];
+    if (dial->number && dial->wish.has_id && !memcmp(dial->wish.id, id, sizeof dial->wish.id))
+      return dial;
+  }
+  return NULL;
+}
+
+/* One address more for the dial to that node which stands. 0 or an error. */
+static int dial_extend(struct tl_mesh *mesh, uint64_t now, uint64_t number,
+                       const struct tl_address *more) {
+  struct tl_address addresses[TL_DIAL_ADDRESSES_MAX];
+  size_t count = 0;
+  for (size_t i = 0; i < TL_MESH_DIALS_MAX && count < TL_DIAL_ADDRESSES_MAX - 1; i++)
+    if (mesh->dials[i].number == number) addresses[count++] = mesh->dials[i].wish.address;
+  addresses[count++] = *more;
+  return tl_endpoint_dial_update(mesh->config.endpoint, now, number, addresses, count);
+}
+
+static int dial_make(struct tl_mesh *mesh, uint64_t now, const struct tl_discovery_dial *wish,
+                     uint64_t *out_number) {
+  struct tl_mesh_dial *beside = wish->has_id ? dial_of_id(mesh, wish->id) : NULL;
+  struct tl_dial dial = {
+      .address_count = 1, .addresses = {wish->address}, .carrier = mesh->config.carrier};
+  if (wish->has_id) memcpy(dial.node_id, wish->id, sizeof dial.node_id);
+  if (beside && dial_extend(mesh, now, beside->number, &wish->address) == 0) {
+    *out_number = beside->number;
+    return 0;
+  }
+  return tl_endpoint_dial(mesh->config.endpoint, now, &dial, out_number);
+}
+
 static void dial_begin(struct tl_mesh *mesh, uint64_t now, const struct tl_discovery_dial *wish) {
   struct tl_mesh_dial *slot = NULL;
   for (size_t i = 0; i < TL_MESH_DIALS_MAX && !slot; i++)
     if (!mesh->dials[i].number) slot = &mesh->dials[i];
-  struct tl_dial dial = {
-      .address_count = 1, .addresses = {wish->address}, .carrier = mesh->config.carrier};
-  if (wish->has_id) memcpy(dial.node_id, wish->id, sizeof dial.node_id);
   uint64_t number = 0;
-  int r = slot ? tl_endpoint_dial(mesh->config.endpoint, now, &dial, &number) : TULLE_E_LIMIT;
+  int r = slot ? dial_make(mesh, now, wish, &number) : TULLE_E_LIMIT;
   if (r == 0) {
     *slot = (struct tl_mesh_dial){*wish, number};
     mesh->dial_count++;
@@ -76,9 +133,10 @@ static void dial_begin(struct tl_mesh *mesh, uint64_t now, const struct tl_disco
 static void dials_timeout(struct tl_mesh *mesh, uint64_t now) {
   for (size_t i = 0; mesh->dial_count && i < TL_MESH_DIALS_MAX; i++) {
     struct tl_mesh_dial *dial = &mesh->dials[i];
-    if (!dial->number || now < dial->wish.give_up_at) continue;
-    tl_endpoint_dial_cancel(mesh->config.endpoint, now, dial->number);
+    uint64_t number = dial->number;
+    if (!number || now < dial->wish.give_up_at) continue;
     dial_settle(mesh, now, dial, TULLE_E_UNREACHABLE, NULL);
+    if (!dial_find(mesh, number)) tl_endpoint_dial_cancel(mesh->config.endpoint, now, number);
   }
 }
 
@@ -96,22 +154,21 @@ static bool is_invitation(const struct tl_link *link) {
 }
 
 static void link_up(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoint_event *event) {
-  struct tl_mesh_dial *dial = dial_find(mesh, event->dial);
   const struct tl_peer_info *info = tl_link_peer(event->link);
   if (is_invitation(event->link)) {
-    if (dial) dial_settle(mesh, now, dial, TULLE_E_CANCELLED, NULL);
+    dials_settle(mesh, now, event->dial, TULLE_E_CANCELLED, NULL);
     tl_join_link_up(mesh, event->link, now);
     return;
   }
   struct tl_mesh_peer *peer;
   if (tl_mesh_peer_new(mesh, event->link, now, &peer) < 0) {
-    if (dial) dial_settle(mesh, now, dial, TULLE_E_NO_MEMORY, NULL);
+    dials_settle(mesh, now, event->dial, TULLE_E_NO_MEMORY, NULL);
     tl_link_close(event->link, now, 0);
     return;
   }
   struct tl_address address;
   bool is_dialable = dial_address(event->link, now, &address);
-  if (dial) dial_settle(mesh, now, dial, 0, info->node_id);
+  dials_succeed(mesh, now, event->dial, event->link);
   tl_discovery_connected(mesh->config.discovery, now, info->node_id, is_dialable ? &address : NULL);
   if (info->has_certificate) (void)tl_trust_note_member(mesh->config.trust, &info->certificate);
   tl_log(TL_LOG_NOTICE, "mesh", "link to %s is up over %s", peer->place.node_name,
@@ -130,6 +187,21 @@ static void link_down(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoi
          tl_link_reason_text(event->reason));
   tl_discovery_disconnected(mesh->config.discovery, now, peer->place.node_id);
   tl_mesh_peer_free(peer, now, TULLE_E_PEER_GONE, "link lost");
+}
+
+/* The link's own attempts know only where the peer was. While it is silent, discovery may dial wherever the peer is said to
+ * be by now: it may have moved, or be the one that cannot dial. */
+static void link_reach(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoint_event *event) {
+  struct tl_mesh_peer *peer = tl_link_owner(event->link);
+  bool is_reachable = event->type == TL_EVENT_LINK_REACHABLE;
+  struct tl_address address;
+  if (!peer) return;
+  tl_mesh_peer_set_reachable(peer, now, is_reachable);
+  if (!is_reachable)
+    tl_discovery_disconnected(mesh->config.discovery, now, peer->place.node_id);
+  else
+    tl_discovery_connected(mesh->config.discovery, now, peer->place.node_id,
+                           dial_address(event->link, now, &address) ? &address : NULL);
 }
 
 /* The peer broke the protocol of lane 0. */
@@ -198,19 +270,17 @@ static void lane_event(struct tl_mesh *mesh, uint64_t now, const struct tl_endpo
 
 static void dial_failed(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoint_event *event) {
   if (tl_join_refused(mesh, event->dial, event->reason, now)) return;
-  struct tl_mesh_dial *dial = dial_find(mesh, event->dial);
-  if (!dial) return;
+  if (!dial_find(mesh, event->dial)) return;
   if (event->type == TL_EVENT_SILENT)
     tl_endpoint_dial_cancel(mesh->config.endpoint, now, event->dial);
   int result = event->type == TL_EVENT_SILENT     ? TULLE_E_UNREACHABLE
                : event->reason == TL_REFUSED_SELF ? TULLE_E_EXISTS
                                                   : TULLE_E_UNTRUSTED;
-  dial_settle(mesh, now, dial, result, NULL);
+  dials_settle(mesh, now, event->dial, result, NULL);
 }
 
 static void dialled(struct tl_mesh *mesh, uint64_t now, const struct tl_endpoint_event *event) {
-  struct tl_mesh_dial *dial = dial_find(mesh, event->dial);
-  if (dial) dial_settle(mesh, now, dial, 0, tl_link_peer(event->link)->node_id);
+  dials_succeed(mesh, now, event->dial, event->link);
   if (!is_invitation(event->link)) tl_join_member_up(mesh, event->link, now);
 }
 
@@ -224,10 +294,8 @@ static void take_event(struct tl_mesh *mesh, uint64_t now, const struct tl_endpo
     link_down(mesh, now, event);
     break;
   case TL_EVENT_LINK_UNREACHABLE:
-    if (peer) tl_mesh_peer_set_reachable(peer, now, false);
-    break;
   case TL_EVENT_LINK_REACHABLE:
-    if (peer) tl_mesh_peer_set_reachable(peer, now, true);
+    link_reach(mesh, now, event);
     break;
   case TL_EVENT_LINK_PATH:
     if (peer) tl_mesh_peer_refresh(peer, now);
