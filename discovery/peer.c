@@ -70,11 +70,23 @@ static bool address_add(struct tl_peer *p, uint64_t now, unsigned bit,
   return is_new;
 }
 
+/* Somebody whom we know and who is heard of at a new address has probably moved there: of the addresses that this round has
+ * not tried yet it is the next, after the one that worked last. */
+static void address_hurry(struct tl_peer *p, const struct tl_address *address) {
+  size_t to = p->round.next ? p->round.next : 1, from = address_index(p, address);
+  if (from <= to) return;
+  struct tl_peer_address moved = p->addresses[from];
+  memmove(&p->addresses[to + 1], &p->addresses[to], (from - to) * sizeof moved);
+  p->addresses[to] = moved;
+}
+
 bool tl_peer_learn(struct tl_peer *p, uint64_t now, enum tl_peer_source source, uint64_t until,
                    const struct tl_address *address) {
   p->until[source] = until;
   p->last_heard_at = now;
-  return address && address_add(p, now, SOURCE_BIT(source), address);
+  if (!address || !address_add(p, now, SOURCE_BIT(source), address)) return false;
+  if (tl_peer_is_known(p)) address_hurry(p, address);
+  return true;
 }
 
 static void address_unlearn(struct tl_peer *p, size_t index, uint64_t now, unsigned bits,
