@@ -4,7 +4,8 @@
  *   sim_nodes [SEEDS [FIRST_SEED]]
  *
  * Each seed draws a fabric of 2 to 8 nodes with a server and a client each, and faults: loss to 30 %, duplication, reordering,
- * corruption, partitions, crashes and restarts, pauses, changes of address. Checked all the time: every outcome of a call is true (actor.h).
+ * corruption, partitions, crashes and restarts, pauses, changes of address. Checked all the time: every outcome of a call is true (actor.h),
+ * and no key encrypts two things under one counter.
  * The second half of a run is quiet; at its end all nodes are linked, all services known, and calls are done. Every tenth
  * seed runs twice and must give the same trace. A failure prints its seed.
  */
@@ -16,6 +17,7 @@
 #include "crypto/hash.h"
 #include "node/mesh/mesh.h"
 #include "tests/sim/actor.h"
+#include "tests/support/ledger.h"
 #include "tests/support/node_fixture.h"
 
 #define NODES_MAX 8
@@ -214,11 +216,26 @@ static void draw_faults(struct world *w) {
   tl_sim_set_faults(w->sim, &f);
 }
 
+/* Another address; the others hear of it as from an advert. */
+static void rebind(struct world *w, struct machine *m) {
+  struct tl_address a = m->address;
+  a.ip[14] = (uint8_t)(1 + tl_sim_draw_below(&w->random, 250));
+  if (tl_sim_rebind(m->port, &a) < 0) return;
+  m->address = a;
+  for (unsigned i = 0; i < w->count; i++) {
+    struct machine *other = &w->machines[i];
+    if (other == m || !other->is_up) continue;
+    (void)tl_discovery_heard(other->discovery, tl_sim_port_now(other->port),
+                             m->fixture.identity->node_id, &a);
+    tl_sim_kick(other->port);
+  }
+}
+
 static void misfortune(struct world *w) {
   struct machine *m = &w->machines[tl_sim_draw_below(&w->random, w->count)];
   struct machine *other = &w->machines[tl_sim_draw_below(&w->random, w->count)];
   uint64_t now = tl_sim_now(w->sim);
-  switch (tl_sim_draw_below(&w->random, 6)) {
+  switch (tl_sim_draw_below(&w->random, 7)) {
   case 0:
     if (!m->is_up) break;
     machine_stop(m);
@@ -236,6 +253,9 @@ static void misfortune(struct world *w) {
     break;
   case 4:
     draw_faults(w);
+    break;
+  case 5:
+    if (m->is_up) rebind(w, m);
     break;
   default:
     break;
@@ -319,8 +339,11 @@ static void world_close(struct world *w) {
   tl_sim_free(w->sim);
 }
 
+static uint64_t encryptions;
+
 static bool run_seed(uint64_t seed, uint64_t *out_trace, struct ledger *sum) {
   static struct world w;
+  ledger_start();
   world_open(&w, seed);
   storm(&w);
   uint64_t done_before = w.ledger.done;
@@ -330,6 +353,10 @@ static bool run_seed(uint64_t seed, uint64_t *out_trace, struct ledger *sum) {
   sum->done += w.ledger.done, sum->gone += w.ledger.gone, sum->unknown += w.ledger.unknown,
       sum->other += w.ledger.other;
   world_close(&w);
+  encryptions += ledger_count();
+  size_t doubled = ledger_stop();
+  if (doubled) fprintf(stderr, "%zu keys and counters came twice\n", doubled);
+  is_well &= doubled == 0;
   if (!is_well)
     fprintf(stderr, "seed %llu failed: sim_nodes 1 %llu\n", (unsigned long long)seed,
             (unsigned long long)seed);
@@ -352,8 +379,10 @@ int main(int argc, char **argv) {
     fprintf(stderr, "seed %llu: two runs, two traces\n", (unsigned long long)seed);
     failed++;
   }
-  printf("%llu seeds: %llu calls done, %llu gone, %llu unknown, %llu other; %u failures\n",
+  printf("%llu seeds: %llu calls done, %llu gone, %llu unknown, %llu other, %llu encryptions; %u "
+         "failures\n",
          (unsigned long long)seeds, (unsigned long long)sum.done, (unsigned long long)sum.gone,
-         (unsigned long long)sum.unknown, (unsigned long long)sum.other, failed);
+         (unsigned long long)sum.unknown, (unsigned long long)sum.other,
+         (unsigned long long)encryptions, failed);
   return failed ? 1 : 0;
 }
