@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/schema/schema.h"
+#include "core/schema/compare.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +23,7 @@ static void accepted(const struct tl_schema *schema, enum tl_schema_form form) {
   TL_ASSERT(!tl_schema_read(once, size, NULL, &second));
   TL_ASSERT(tl_schema_write(second, form, again, sizeof again) == size);
   TL_ASSERT(!memcmp(once, again, size));
+  TL_ASSERT(!tl_schema_compare(schema, second, NULL, 0).change_count);
   tl_schema_free(second);
 }
 
