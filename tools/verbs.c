@@ -97,6 +97,20 @@ static const struct tl_option bench_echo_options[] = {
     END_OF_OPTIONS};
 
 static const char *const doctor_examples[] = {"tulle doctor", NULL};
+static const struct tl_option gen_options[] = {
+    {"check", 0, TL_OPTION_FLAG, NULL, NULL, "only say what is wrong with it"},
+    {"canonical", 0, TL_OPTION_FLAG, NULL, NULL, "print its canonical form"},
+    {"documented", 0, TL_OPTION_FLAG, NULL, NULL, "print its canonical form with documentation"},
+    {"fingerprint", 0, TL_OPTION_FLAG, NULL, NULL, "print the hash of its canonical form"},
+    {"against", 0, TL_OPTION_TEXT, "OLD", NULL,
+     "list what changed since the file OLD; exit code 8 if a change breaks programs and the "
+     "version "
+     "was not raised"},
+    END_OF_OPTIONS};
+static const char *const gen_examples[] = {
+    "tulle gen --check textstat.tulle",
+    "tulle gen --against released/textstat.tulle textstat.tulle",
+    "git show v1.0:textstat.tulle | tulle gen --against - textstat.tulle", NULL};
 static const char *const errors_examples[] = {"tulle errors", "tulle errors NO_SERVICE",
                                               "tulle errors -1002", NULL};
 static const char *const completion_examples[] = {
@@ -223,6 +237,15 @@ const struct tl_verb tl_verbs[] = {
      .summary = "look for everything that can be wrong, and say the cure",
      .examples = doctor_examples,
      .run = tl_verb_doctor},
+    {.name = "gen",
+     .operands = "FILE.tulle",
+     .operands_min = 1,
+     .operands_max = 1,
+     .summary = "check an interface, and compare it with an older one",
+     .details = "Prints nothing and exits with 0 if all is well. FILE may be - for standard input.",
+     .options = gen_options,
+     .examples = gen_examples,
+     .run = tl_verb_gen},
     {.name = "errors",
      .operands = "[CODE]",
      .operands_max = 1,

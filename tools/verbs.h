@@ -1,5 +1,5 @@
 /*
- * The entry of each verb: what the table in verbs.c points to. One file each; those of `bench` are in tools/bench.
+ * The entry of each verb: what the table in verbs.c points to. One file each; those of `bench` are in tools/bench, `gen` is in tools/gen.
  */
 #ifndef TL_TOOLS_VERBS_H
 #define TL_TOOLS_VERBS_H
@@ -20,6 +20,7 @@ int tl_verb_links(struct tl_command *c);
 int tl_verb_bench_rpc(struct tl_command *c);
 int tl_verb_bench_echo(struct tl_command *c);
 int tl_verb_doctor(struct tl_command *c);
+int tl_verb_gen(struct tl_command *c);
 int tl_verb_errors(struct tl_command *c);
 int tl_verb_completion(struct tl_command *c);
 int tl_verb_complete(struct tl_command *c);

@@ -56,6 +56,6 @@ void tl_schema_problem_show(const struct tl_schema_problem *problem, const char 
   mark_line(problem, &l, mark);
   int n = snprintf(out, out_size, "%s:%u:%u: error: %s\n", file, problem->line, problem->column,
                    problem->text);
-  if (l.size && n > 0 && (size_t)n < out_size)
+  if (problem->size && n > 0 && (size_t)n < out_size)
     snprintf(out + n, out_size - (size_t)n, "%s\n%s\n", shown, mark);
 }

@@ -14,7 +14,7 @@
 
 struct tl_schema_problem {
   uint32_t offset; /* in bytes */
-  uint32_t size;   /* of what is wrong, at least 1 */
+  uint32_t size;   /* of what is wrong; 0: the file as a whole */
   uint32_t line;   /* from 1 */
   uint32_t column; /* from 1, in characters */
   char text[TL_SCHEMA_PROBLEM_BYTES_MAX];
@@ -28,7 +28,8 @@ struct tl_schema_problems {
 };
 
 /*
- * Shows a problem as compilers do, in three lines each with its newline, cut to `out_size`:
+ * Shows a problem as compilers do, in three lines (one where no place is to be shown) each with its
+ * newline, cut to `out_size`:
  *
  *   textstat.tulle:3:9: error: there is no type 'strng'; did you mean 'string'?
  *     count(strng text);

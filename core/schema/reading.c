@@ -77,7 +77,7 @@ void tl_schema_report(struct tl_schema_reading *r, struct tl_span at, const char
   }
   r->lines[all->count] = line_around(r, at.offset);
   struct tl_schema_problem *p = &all->items[all->count++];
-  *p = (struct tl_schema_problem){.offset = at.offset, .size = at.size ? at.size : 1};
+  *p = (struct tl_schema_problem){.offset = at.offset, .size = at.size};
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(p->text, sizeof p->text, format, arguments);
@@ -134,8 +134,8 @@ int tl_schema_read(const char *text, size_t size, struct tl_schema_problems *pro
   if (e) return e;
   if (size > TL_SCHEMA_TEXT_BYTES_MAX) {
     r.size = 0;
-    tl_schema_report(&r, (struct tl_span){0, 1}, "the file has %zu bytes; at most %u are read",
-                     size, TL_SCHEMA_TEXT_BYTES_MAX);
+    tl_schema_report(&r, (struct tl_span){0, 0}, "the file has more than %u bytes",
+                     TL_SCHEMA_TEXT_BYTES_MAX);
   } else {
     tl_schema_parse(&r);
     tl_schema_check(&r);
