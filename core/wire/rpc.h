@@ -58,23 +58,24 @@ struct tl_reply_head {
   int32_t status;
 };
 
-/* All inline: every call passes through four of them. */
+/* All inline, and each asks for its bytes at once: every call passes through four of them. */
 
 /* Each writes one head; the arguments, result or text follow it. */
 
 static inline void tl_call_encode(struct tl_writer *w, const struct tl_call_head *head) {
-  tl_write_u64(w, head->id);
-  tl_write_u64(w, head->budget_ns);
-  tl_write_u8(w, head->name_size);
-  tl_write_u8(w, head->flags);
-  tl_write_zeros(w, 6);
-  tl_write_bytes(w, head->name, head->name_size);
+  uint8_t *p = tl_write_room(w, TL_CALL_HEAD_BYTES + head->name_size);
+  if (!p) return;
+  tl_store_le(p, head->id, 8);
+  tl_store_le(p + 8, head->budget_ns, 8);
+  tl_store_le(p + 16, head->name_size | (uint64_t)head->flags << 8, 8);
+  memcpy(p + TL_CALL_HEAD_BYTES, head->name, head->name_size);
 }
 
 static inline void tl_reply_encode(struct tl_writer *w, const struct tl_reply_head *head) {
-  tl_write_u64(w, head->id);
-  tl_write_u32(w, (uint32_t)head->status);
-  tl_write_u32(w, 0);
+  uint8_t *p = tl_write_room(w, TL_REPLY_HEAD_BYTES);
+  if (!p) return;
+  tl_store_le(p, head->id, 8);
+  tl_store_le(p + 8, (uint32_t)head->status, 8);
 }
 
 static inline void tl_cancel_encode(struct tl_writer *w, uint64_t id) {
@@ -85,25 +86,27 @@ static inline void tl_cancel_encode(struct tl_writer *w, uint64_t id) {
  * TULLE_E_BAD_MESSAGE. */
 
 static inline int tl_call_decode(struct tl_reader *r, struct tl_call_head *out) {
-  struct tl_call_head h;
-  h.id = tl_read_u64(r);
-  h.budget_ns = tl_read_u64(r);
-  h.name_size = tl_read_u8(r);
-  h.flags = tl_read_u8(r);
-  uint64_t zero = tl_read_le(r, 6);
-  h.name = (const char *)tl_read_bytes(r, h.name_size);
-  if (r->failed || zero || (h.flags & ~TL_CALL_ONE_WAY)) return TULLE_E_BAD_MESSAGE;
-  if (!h.name_size || h.name_size > TL_PROCEDURE_NAME_BYTES_MAX) return TULLE_E_BAD_MESSAGE;
-  *out = h;
+  const uint8_t *p = tl_read_bytes(r, TL_CALL_HEAD_BYTES);
+  if (!p) return TULLE_E_BAD_MESSAGE;
+  uint64_t rest = tl_load_le(p + 16, 8);
+  uint8_t name_size = (uint8_t)rest, flags = (uint8_t)(rest >> 8);
+  const uint8_t *name = tl_read_bytes(r, name_size);
+  if (!name || rest >> 16 || (flags & ~TL_CALL_ONE_WAY)) return TULLE_E_BAD_MESSAGE;
+  if (!name_size || name_size > TL_PROCEDURE_NAME_BYTES_MAX) return TULLE_E_BAD_MESSAGE;
+  *out = (struct tl_call_head){.id = tl_load_le(p, 8),
+                               .budget_ns = tl_load_le(p + 8, 8),
+                               .flags = flags,
+                               .name_size = name_size,
+                               .name = (const char *)name};
   return 0;
 }
 
 static inline int tl_reply_decode(struct tl_reader *r, struct tl_reply_head *out) {
-  struct tl_reply_head h = {.id = tl_read_u64(r)};
-  h.status = (int32_t)tl_read_u32(r);
-  uint32_t zero = tl_read_u32(r);
-  if (r->failed || zero) return TULLE_E_BAD_MESSAGE;
-  *out = h;
+  const uint8_t *p = tl_read_bytes(r, TL_REPLY_HEAD_BYTES);
+  if (!p) return TULLE_E_BAD_MESSAGE;
+  uint64_t rest = tl_load_le(p + 8, 8);
+  if (rest >> 32) return TULLE_E_BAD_MESSAGE;
+  *out = (struct tl_reply_head){.id = tl_load_le(p, 8), .status = (int32_t)(uint32_t)rest};
   return 0;
 }
 
