@@ -69,10 +69,9 @@ static void join_epoll(struct tl_loop *l, struct tulle_channel *c) {
 }
 
 /* Takes over the holder of the list of attention, or gives it back where the loop has one. */
-static void absorb(struct tulle *t) {
+static void absorb_all(struct tulle *t) {
   struct tl_loop *l = &t->loop;
   struct tulle_channel *c;
-  if (tl_likely(!__atomic_load_n(&t->alert.has_attention, __ATOMIC_ACQUIRE))) return;
   while ((c = next_attention(&t->alert))) {
     bool is_new = !c->is_member;
     if (is_new) {
@@ -88,6 +87,10 @@ static void absorb(struct tulle *t) {
     if (!is_new) c->holders--;
     tl_lock_give(&c->lock);
   }
+}
+
+static inline void absorb(struct tulle *t) {
+  if (tl_unlikely(__atomic_load_n(&t->alert.has_attention, __ATOMIC_ACQUIRE))) absorb_all(t);
 }
 
 static void forget_member(struct tulle *t, struct tulle_channel *c) {
@@ -337,7 +340,8 @@ static int step_server(struct tulle *t, struct tulle_channel *c,
   default:
     tl_channel_flush(&c->ring); /* no wait may follow that would do it */
     set_aside(l, c);
-    return TL_MORE;
+    /* Where there is but one, there is nobody else to look at. */
+    return l->member_count == 1 && tl_list_is_empty(&l->ready) ? TL_EMPTY : TL_MORE;
   }
 }
 
