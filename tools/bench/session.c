@@ -261,6 +261,7 @@ struct flight {
   struct tl_bench_session *session;
   bool is_warm;
   unsigned in_flight;
+  uint64_t now; /* when the completions of this turn of the loop began to run, 0: none has */
   int error;
   struct slot {
     struct flight *flight;
@@ -275,7 +276,8 @@ static void call_done(void *userdata, int status, const struct tulle_result *res
   if (!status) status = unpack_payload(result);
   if (status && !f->error) f->error = status;
   if (f->is_warm) {
-    tl_histogram_record(f->turn->histogram, tl_time_now() - slot->begun);
+    if (!f->now) f->now = tl_time_now();
+    tl_histogram_record(f->turn->histogram, f->now - slot->begun);
     f->turn->trips++;
   }
   slot->next_free = f->free;
@@ -317,6 +319,7 @@ static int measure_flight(struct tl_bench_session *s, struct tl_turn *t) {
     }
     is_over = f.error || tl_bench_interrupted || (f.is_warm && now - start >= t->duration_ns);
     if (!is_over) make_calls(&f);
+    f.now = 0;
     int r = tulle_dispatch_wait(s->tulle, WAIT_NS);
     if (r < 0 && !f.error) f.error = r;
   }
