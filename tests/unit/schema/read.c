@@ -241,6 +241,24 @@ static void a_form_that_is_too_long_is_refused(void **state) {
   text_free(&text);
 }
 
+static void failures(FILE *f, unsigned count) {
+  fputs("error e; f() fails e", f);
+  for (unsigned i = 1; i < count; i++) fputs(",\ne", f);
+  fputs(";", f);
+}
+
+static void failures_are_bounded(void **state) {
+  (void)state;
+  struct tl_schema *s = NULL;
+  struct text text = made(failures, TL_SCHEMA_MEMBERS_MAX + 1);
+  assert_int_equal(tl_schema_read(text.data, text.size, &problems, &s), TULLE_E_INVALID);
+  bool found = false;
+  for (size_t i = 0; i < problems.count; i++)
+    found |= strstr(problems.items[i].text, "at most 1024") != NULL;
+  assert_true(found);
+  text_free(&text);
+}
+
 /* Nothing that is nested makes the reader nest with it. */
 static void nesting_does_not_reach_the_stack(void **state) {
   (void)state;
@@ -265,6 +283,7 @@ int main(void) {
       cmocka_unit_test(every_truncation_is_refused),
       cmocka_unit_test(bounds_hold),
       cmocka_unit_test(a_form_that_is_too_long_is_refused),
+      cmocka_unit_test(failures_are_bounded),
       cmocka_unit_test(nesting_does_not_reach_the_stack),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
