@@ -168,7 +168,10 @@ static int fail_store(const struct place *p, const char *what, int error) {
     return fail("%s: %s is damaged, and a new one would be another node\n"
                 "  hint: put the file back from a copy, or start with an empty folder",
                 p->path.state, what);
-  return fail("%s: %s: %s", p->path.state, what, tulle_error_text(error));
+  const char *hint = error == -ENOSPC || error == -EDQUOT ? "\n  hint: make room there"
+                     : error == -EROFS ? "\n  hint: mount it writable, or choose TULLE_STATE_DIR"
+                                       : "";
+  return fail("%s: %s: %s%s", p->path.state, what, tulle_error_text(error), hint);
 }
 
 /* The name stands in the certificate, so only a node that may certify itself can change it. */

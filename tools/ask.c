@@ -26,6 +26,9 @@ static int attach_failed(const struct tl_command *c, int r) {
   if (r == TULLE_E_DEADLINE)
     snprintf(why, sizeof why, "the node did not answer within %s",
              tl_human_duration(c->timeout_ns, limit));
+  if (r == TULLE_E_INVALID)
+    return tl_command_fail(c, r, "$TULLE_RUNTIME_DIR is too long for a socket's path",
+                           "choose a shorter one", "cannot attach to a node");
   return tl_command_fail(c, r, why, NULL, "cannot attach to the node: %s", tulle_error_text(r));
 }
 

@@ -60,7 +60,14 @@ uint64_t tl_privilege_raise_descriptors(void) {
   return getrlimit(RLIMIT_NOFILE, &l) ? 1024 : l.rlim_cur;
 }
 
+/* Only who has rights can give up the bound of them, so this comes before anything else. */
+static void drop_bounding_set(void) {
+  for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
+    prctl(PR_CAPBSET_DROP, c, 0, 0, 0); /* fails without the right to: an ordinary user's node */
+}
+
 int tl_privilege_become(uint32_t uid, uint32_t gid) {
+  drop_bounding_set();
   if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)) return -errno;
   return 0;
 }
@@ -68,8 +75,7 @@ int tl_privilege_become(uint32_t uid, uint32_t gid) {
 int tl_privilege_drop(void) {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
   struct __user_cap_data_struct none[2] = {{0}};
-  for (int c = 0; prctl(PR_CAPBSET_READ, c, 0, 0, 0) >= 0; c++)
-    prctl(PR_CAPBSET_DROP, c, 0, 0, 0); /* fails without the right to, and then there are none */
+  drop_bounding_set();
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (syscall(SYS_capset, &header, none)) return -errno;
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return -errno;
