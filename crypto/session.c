@@ -176,6 +176,12 @@ struct tl_session *tl_session_new(const struct tl_session_config *config, uint64
   return s;
 }
 
+/* libsodium puts a page in front, and 16 bytes behind that see whether the data was overrun. */
+size_t tl_session_memory_bytes(void) {
+  const size_t page = 4096;
+  return page + (sizeof(struct tl_session) + 16 + page - 1) / page * page;
+}
+
 struct tl_session *tl_session_free(struct tl_session *session) {
   sodium_free(session);
   return NULL;

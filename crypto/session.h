@@ -40,6 +40,9 @@ struct tl_session_config {
   bool is_initiator; /* of the handshake, and so of every rekey */
 };
 
+/* What one holds: whole pages, locked in memory. */
+size_t tl_session_memory_bytes(void);
+
 /* In guarded memory; borrows what `config` points to, copies `secrets`. NULL: out of memory. */
 struct tl_session *tl_session_new(const struct tl_session_config *config, uint64_t now_ns,
                                   const struct tl_secrets *secrets, uint32_t local_index,

@@ -282,7 +282,8 @@ struct tl_link_info {
   uint64_t packets_lost, bytes_resent;
   uint64_t replays, forgeries; /* dropped */
   uint64_t flight_bytes, window_bytes;
-  uint32_t mtu; /* bytes of a packet on the present path */
+  uint64_t memory_bytes; /* held for the peer: session, lanes, buffers */
+  uint32_t mtu;          /* bytes of a packet on the present path */
   uint32_t lanes;
   uint32_t tcp_channels;
 };

@@ -211,6 +211,7 @@ struct tl_link {
   uint64_t udp_heard_at;
   uint64_t call_from; /* 0: no channel is wanted */
   bool is_busy;       /* lanes were open at the last timeout */
+  uint64_t used_at;   /* when a lane last carried something; 0: what that left is given back */
   struct tl_list channels;
   struct call call;
   struct tl_address tcp_address;

@@ -260,6 +260,7 @@ void tl_link_info(const struct tl_link *link, uint64_t now, struct tl_link_info 
       .forgeries = session->refusals.count[TL_REFUSED_TAG - TL_REFUSED_SIZE],
       .flight_bytes = flow.flight_bytes,
       .window_bytes = flow.window_bytes,
+      .memory_bytes = sizeof *link + tl_session_memory_bytes() + flow.memory_bytes,
       .mtu = tl_mtu_size(&link->mtu),
       .lanes = (uint32_t)flow.lanes,
   };
@@ -280,6 +281,7 @@ int tl_link_send(struct tl_link *link, struct tl_lane *lane, enum tl_class class
                  uint8_t flags, const struct iovec *pieces, size_t count) {
   if (link->state != LINK_UP) return TULLE_E_CLOSED;
   tl_link_touch(link);
+  link->used_at = link->ep->now;
   return tl_lane_send(lane, class, kind, flags, pieces, count);
 }
 

@@ -286,6 +286,10 @@ static bool is_own(enum tl_frame_type type) {
          type == TL_FRAME_PATH_RESPONSE || type == TL_FRAME_REKEY1 || type == TL_FRAME_REKEY2;
 }
 
+static bool is_content(enum tl_frame_type type) {
+  return type == TL_FRAME_STREAM || type == TL_FRAME_MSG;
+}
+
 /* All frames of an opened packet. 0, TL_FULL (counts as never received) or TL_END. */
 static int take_frames(struct tl_link *link, uint64_t now, const struct tl_path *path,
                        const struct tl_opened *opened, uint32_t channel) {
@@ -300,6 +304,7 @@ static int take_frames(struct tl_link *link, uint64_t now, const struct tl_path 
     r = take_frame(link, now, path, &frame);
     if (r != 0) break;
     name.is_eliciting |= is_own(frame.type);
+    if (is_content(frame.type)) link->used_at = now;
     is_active |= tl_frame_is_eliciting(frame.type);
   }
   if (link->state == LINK_OVER) return TL_END;

@@ -16,6 +16,7 @@
  */
 #include "transport/link/endpoint_internal.h"
 
+#define IDLE_AFTER   TL_S          /* nothing on any lane for so long: buffers are given back */
 #define CALL_LATER   (250 * TL_MS) /* the responder's patience */
 #define BLOCKED_WAIT (10 * TL_MS)
 #define STUCK_UDP    (500 * TL_MS)
@@ -301,6 +302,13 @@ static bool is_busy(const struct tl_link *link) {
   return false;
 }
 
+/* Buffers that grew while the link was used are given back when it no longer is. */
+static void trim_if_idle(struct tl_link *link, uint64_t now) {
+  if (!link->used_at || now < tl_time_add(link->used_at, IDLE_AFTER)) return;
+  link->used_at = 0;
+  tl_flow_trim(link->flow);
+}
+
 static void check_alive(struct tl_link *link, uint64_t now) {
   if (link->attempt && link->attempt->state == ATTEMPT_HELD) return;
   switch (tl_alive_timeout(&link->alive, now, link->is_busy)) {
@@ -356,6 +364,7 @@ void tl_link_timeout(struct tl_link *link, uint64_t now) {
   check_alive(link, now);
   steer(link, now);
   doubt_size(link, now);
+  trim_if_idle(link, now);
   tl_link_rekey_timeout(link, now);
   tl_flow_timeout(link->flow, now);
   tl_link_raise(link, NOTE_LINK_LANES);

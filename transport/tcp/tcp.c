@@ -284,6 +284,9 @@ static void connection_flush(struct connection *c) {
   if (c->unsent_size > c->unsent_at)
     c->unsent_at += socket_write(c, c->unsent + c->unsent_at, c->unsent_size - c->unsent_at);
   if (c->unsent_at < c->unsent_size) return;
+  free(c->unsent); /* a socket is full once in a while: an idle connection holds nothing */
+  c->unsent = NULL;
+  c->unsent_size = c->unsent_at = c->unsent_room = 0;
   connection_want(c);
   shut_when_flushed(c);
   if (c->state == OPEN) c->tcp->sink.writable(c->tcp->sink.context, &c->path);
