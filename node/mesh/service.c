@@ -96,7 +96,7 @@ static void pack_link(struct tulle_pack *w, struct tl_mesh_peer *peer, uint64_t 
   tl_mesh_peer_refresh(peer, now);
   tl_link_info(peer->link, now, &i);
   tl_address_format(&i.path.remote, remote);
-  tulle_pack_map(w, 16);
+  tulle_pack_map(w, 17);
   pack_pair(w, "node", peer->place.node_name);
   pack_pair(w, "node_id", peer->place.node_id_text);
   pack_pair(w, "path", peer->place.path);
@@ -113,12 +113,13 @@ static void pack_link(struct tulle_pack *w, struct tl_mesh_peer *peer, uint64_t 
   pack_number(w, "key_age_ns", i.key_age);
   pack_number(w, "age_ns", now - peer->up_since);
   pack_number(w, "rekeys", i.rekeys);
+  pack_number(w, "memory_bytes", i.memory_bytes);
 }
 
 static int do_links(struct tl_request *q) {
   struct tl_mesh *mesh = mesh_of(q);
   size_t count = 0;
-  TL_LIST_FOR_EACH(l, &mesh->peers) if (++count == TL_MSGPACK_OBJECTS_MAX / 34) break;
+  TL_LIST_FOR_EACH(l, &mesh->peers) if (++count == TL_MSGPACK_OBJECTS_MAX / 36) break;
   tulle_pack_array(&q->result, count);
   for (struct tl_list *l = mesh->peers.next; count; count--) {
     struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);

@@ -26,6 +26,10 @@
 #define IDLE_CHANNELS  64
 #define IDLE_BYTES_MAX 16384.0
 #define IDLE_NS        (1500 * TL_MS)
+/* Buffers of a link go back when nothing was said for a second, with the next keep-alive. */
+#define SETTLE_NS           (1500 * TL_MS)
+#define IDLE_LINK_NS        (3 * TL_S)
+#define IDLE_PEER_BYTES_MAX 65536.0
 
 volatile int tl_bench_interrupted;
 
@@ -255,9 +259,13 @@ static struct tl_usage usage_of_all(struct tl_bench_session *s) {
   return all;
 }
 
+static void let_lie(uint64_t ns) {
+  nanosleep(&(struct timespec){(time_t)(ns / TL_S), (long)(ns % TL_S)}, NULL);
+}
+
 static double wakes_while_idle(struct tl_bench_session *s) {
   struct tl_usage before = usage_of_all(s);
-  nanosleep(&(struct timespec){IDLE_NS / TL_S, IDLE_NS % TL_S}, NULL);
+  let_lie(IDLE_NS);
   struct tl_usage after = usage_of_all(s);
   return (double)(after.wakes - before.wakes) * 1e9 / (double)IDLE_NS;
 }
@@ -292,9 +300,15 @@ static int run_idle(struct bench *b) {
 
 /* ---- to another node ---- */
 
-static uint64_t packets_of(struct tl_bench_session *s, const char *to) {
+/* What this node says of its link to `to`. */
+struct link_figures {
+  uint64_t sent_packets;
+  uint64_t memory_bytes;
+};
+
+static struct link_figures link_figures_of(struct tl_bench_session *s, const char *to) {
   struct tulle_result result = {0};
-  uint64_t packets = 0;
+  struct link_figures f = {0};
   if (!tulle_call(s->node, "links", NULL, 0, s->command->timeout_ns, &result)) {
     struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
     size_t count = tulle_unpack_array(&u);
@@ -302,25 +316,35 @@ static uint64_t packets_of(struct tl_bench_session *s, const char *to) {
       char node[64] = "";
       struct tulle_unpack at = tulle_unpack_key(&u, "node");
       tulle_unpack_string(&at, node, sizeof node);
-      at = tulle_unpack_key(&u, "sent_packets");
-      if (!strcmp(node, to)) packets = tulle_unpack_uint(&at);
+      if (!strcmp(node, to))
+        f = (struct link_figures){tl_ask_uint(&u, "sent_packets", 0),
+                                  tl_ask_uint(&u, "memory_bytes", 0)};
       tulle_unpack_skip(&u);
     }
   }
   tulle_result_clear(&result);
-  return packets;
+  return f;
 }
 
+/* The link has just changed its carrier, and finds out what its path takes: that passes first. */
 static void run_idle_link(struct bench *b, struct tl_bench_session *s) {
-  uint64_t before = packets_of(s, b->to);
-  nanosleep(&(struct timespec){IDLE_NS / TL_S, IDLE_NS % TL_S}, NULL);
-  uint64_t sent = packets_of(s, b->to) - before;
+  let_lie(SETTLE_NS);
+  struct link_figures before = link_figures_of(s, b->to);
+  let_lie(IDLE_LINK_NS);
+  struct link_figures after = link_figures_of(s, b->to);
+  uint64_t sent = after.sent_packets - before.sent_packets;
   struct tl_bench_idle idle = {.name = "idle-link",
                                .path = tulle_channel_path(s->echo),
                                .what = "packets",
-                               .per_second = (double)sent * 1e9 / (double)IDLE_NS,
+                               .per_second = (double)sent * 1e9 / (double)IDLE_LINK_NS,
                                .limit = "one keep-alive sent each half second",
                                .limit_per_second = 2};
+  tl_report_idle(b->command, &idle);
+  idle.name = "idle-peer";
+  idle.touched_bytes = (double)after.memory_bytes;
+  idle.limit = "64 KiB held for a peer";
+  idle.limit_bytes = IDLE_PEER_BYTES_MAX;
+  idle.limit_per_second = 0;
   tl_report_idle(b->command, &idle);
 }
 
