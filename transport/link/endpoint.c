@@ -262,7 +262,7 @@ static int poll_attempts(struct tl_endpoint *ep, uint64_t now, struct tl_burst *
   return TL_EMPTY;
 }
 
-/* A link that had something goes to the back, so that all have their turn. */
+/* A link that may have more goes to the back, so that all have their turn. */
 static int poll_links(struct tl_endpoint *ep, uint64_t now, struct tl_burst *out_burst) {
   struct tl_list *l;
   while ((l = tl_list_pop_front(&ep->ready_links))) {
@@ -270,7 +270,10 @@ static int poll_links(struct tl_endpoint *ep, uint64_t now, struct tl_burst *out
     if (tl_link_poll(link, now, out_burst) != 0) continue;
     link->packets_out += (out_burst->size + out_burst->packet_bytes - 1) / out_burst->packet_bytes;
     link->bytes_out += out_burst->size;
-    tl_link_touch(link);
+    if (tl_link_is_drained(link, now))
+      tl_link_settle(link, now);
+    else
+      tl_link_touch(link);
     return 0;
   }
   return TL_EMPTY;

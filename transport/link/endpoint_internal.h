@@ -345,6 +345,8 @@ void tl_link_index_remove(struct tl_link *link, uint32_t value);
 
 /* packet.c */
 int tl_link_poll(struct tl_link *link, uint64_t now, struct tl_burst *out_burst);
+/* Asked after a burst: true if the next poll would surely give none, which most that end a turn need not be asked for. */
+bool tl_link_is_drained(const struct tl_link *link, uint64_t now);
 void tl_link_push_data(struct tl_link *link, uint64_t now, const struct tl_path *path,
                        uint8_t *packet, size_t size);
 /* False: the channel is of no more use. */

@@ -234,6 +234,22 @@ static int poll_live(struct tl_link *link, uint64_t now, struct tl_burst *out_bu
   return r == 0 || link->state == LINK_OVER ? r : poll_spare_channels(link, now, out_burst);
 }
 
+/* Channels besides the one in use, or one that is not ready yet. */
+static bool has_other_channels(const struct tl_link *link) {
+  const struct connection *c = link->on_tcp ? link->main : NULL;
+  const struct tl_list *first = link->channels.next;
+  if (!c) return first != &link->channels;
+  return first != &c->of_link || first->next != &link->channels || !c->has_attached;
+}
+
+bool tl_link_is_drained(const struct tl_link *link, uint64_t now) {
+  if (link->state != LINK_UP || link->attempt || link->must_ping || link->must_respond ||
+      link->rekey.is_due || has_other_channels(link))
+    return false;
+  uint32_t channel = link->on_tcp && link->main ? link->main->name : TL_FLOW_CHANNEL_UDP;
+  return !tl_flow_has_output(link->flow, now, channel);
+}
+
 int tl_link_poll(struct tl_link *link, uint64_t now, struct tl_burst *out_burst) {
   int r = TL_EMPTY;
   if (link->state != LINK_OVER) r = poll_live(link, now, out_burst);
