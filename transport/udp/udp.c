@@ -229,6 +229,15 @@ static size_t burst_packets(const struct tl_burst *b) {
   return (b->size + b->packet_bytes - 1) / b->packet_bytes;
 }
 
+/* 0 or the errno. */
+static int send_one(struct tl_udp *udp, const struct tl_burst *b, const struct sockaddr_storage *to,
+                    socklen_t to_size) {
+  udp->counters.sends++;
+  ssize_t n =
+      sendto(udp->fd, b->bytes, b->size, MSG_DONTWAIT, (const struct sockaddr *)to, to_size);
+  return n < 0 ? errno : 0;
+}
+
 /* 0 or the errno of one sendmsg() for the whole burst. */
 static int send_segmented(struct tl_udp *udp, const struct tl_burst *b, struct sockaddr_storage *to,
                           socklen_t to_size) {
@@ -238,17 +247,15 @@ static int send_segmented(struct tl_udp *udp, const struct tl_burst *b, struct s
   } control;
   struct iovec v = {(void *)(uintptr_t)b->bytes, b->size};
   struct msghdr m = {.msg_name = to, .msg_namelen = to_size, .msg_iov = &v, .msg_iovlen = 1};
-  if (b->size > b->packet_bytes) {
-    uint16_t segment = (uint16_t)b->packet_bytes;
-    memset(&control, 0, sizeof(control));
-    m.msg_control = control.bytes;
-    m.msg_controllen = sizeof(control.bytes);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = IPPROTO_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof(segment));
-    memcpy(CMSG_DATA(c), &segment, sizeof(segment));
-  }
+  uint16_t segment = (uint16_t)b->packet_bytes;
+  memset(&control, 0, sizeof(control));
+  m.msg_control = control.bytes;
+  m.msg_controllen = sizeof(control.bytes);
+  struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+  c->cmsg_level = IPPROTO_UDP;
+  c->cmsg_type = UDP_SEGMENT;
+  c->cmsg_len = CMSG_LEN(sizeof(segment));
+  memcpy(CMSG_DATA(c), &segment, sizeof(segment));
   udp->counters.sends++;
   return sendmsg(udp->fd, &m, MSG_DONTWAIT) < 0 ? errno : 0;
 }
@@ -287,7 +294,7 @@ static int send_try(struct tl_udp *udp, const struct tl_burst *b, size_t *at) {
   socklen_t to_size = tl_address_to_sockaddr(&b->path.remote, udp->is_dual_stack, &to);
   bool is_one = b->size <= b->packet_bytes;
   if (!is_one && (!udp->has_segmentation || *at > 0)) return send_single(udp, b, &to, to_size, at);
-  int error = send_segmented(udp, b, &to, to_size);
+  int error = is_one ? send_one(udp, b, &to, to_size) : send_segmented(udp, b, &to, to_size);
   if (error == EAGAIN) return EAGAIN;
   if (error && !is_one && (error == EIO || error == EINVAL || error == EMSGSIZE)) {
     if (error == EIO) udp->has_segmentation = false;

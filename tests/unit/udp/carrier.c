@@ -36,6 +36,12 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags) {
   return syscall(SYS_sendmsg, fd, m, flags);
 }
 
+ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to,
+               socklen_t to_size) {
+  if (fault_take(false) < 0) return -1;
+  return syscall(SYS_sendto, fd, bytes, size, flags, to, to_size);
+}
+
 int sendmmsg(int fd, struct mmsghdr *m, unsigned count, int flags) {
   if (fault_take(false) < 0) return -1;
   return (int)syscall(SYS_sendmmsg, fd, m, count, flags);
