@@ -39,6 +39,7 @@
 
 #define TL_ROLES_DEFAULT 0x1u /* a member: may offer and use services */
 #define TL_ROLES_ADMIN   0x2u /* may administer the fabric */
+#define TL_ROLES_INVITE  0x4u /* may have the authority invite; the certificate's flag says so too */
 
 struct tl_invitation {
   uint8_t id[8];

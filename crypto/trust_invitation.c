@@ -89,8 +89,10 @@ int tl_trust_uninvite(struct tl_trust *trust, const uint8_t invitation_id[8]) {
 
 static void certificate_of(const struct tl_trust *t, const struct tl_member *m,
                            uint8_t out[TL_CERTIFICATE_BYTES]) {
-  struct tl_certificate c = {
-      .serial = m->serial, .authority_epoch = t->state->list.authority_epoch, .roles = m->roles};
+  struct tl_certificate c = {.flags = m->roles & TL_ROLES_INVITE ? TL_CERTIFICATE_MAY_INVITE : 0,
+                             .serial = m->serial,
+                             .authority_epoch = t->state->list.authority_epoch,
+                             .roles = m->roles};
   memcpy(c.key, m->key, 32);
   memcpy(c.name, m->name, sizeof c.name);
   tl_certificate_issue(t->authority, &c, out);

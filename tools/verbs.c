@@ -33,10 +33,16 @@ static const char *const node_examples[] = {
 static const char *const fabric_create_examples[] = {"tulle fabric create lab", NULL};
 
 static const struct tl_option invite_options[] = {
-    {"for", 0, TL_OPTION_DURATION, "D", NULL, "how long it is good (default 15m)"}, END_OF_OPTIONS};
+    {"for", 0, TL_OPTION_DURATION, "D", NULL, "how long it is good (default 15m)"},
+    {"uses", 0, TL_OPTION_COUNT, "N", NULL, "print N tokens, a line each (default 1, at most 8)"},
+    {"may-invite", 0, TL_OPTION_FLAG, NULL, NULL, "the newcomer may invite others as well"},
+    END_OF_OPTIONS};
 static const char *const invite_examples[] = {"tulle invite                                print a "
                                               "token, to be given to 'tulle join' elsewhere",
-                                              "tulle invite | ssh heron tulle join", NULL};
+                                              "tulle invite | ssh heron tulle join",
+                                              "tulle invite --for 1h --uses 3 > tokens.txt   one "
+                                              "line for each of three nodes",
+                                              NULL};
 
 static const struct tl_option fabric_create_options[] = {
     {"leave", 0, TL_OPTION_FLAG, NULL, NULL,
@@ -140,7 +146,8 @@ const struct tl_verb tl_verbs[] = {
     {.name = "invite",
      .operands = "",
      .summary = "print a token with which another node may join",
-     .details = "The token is a secret: hand it over by a way that you trust. It is printed alone "
+     .details = "The token is a secret, good for one node: hand it over by a way that you trust. "
+                "It is printed alone "
                 "on standard output.",
      .options = invite_options,
      .examples = invite_examples,

@@ -7,7 +7,7 @@
  *
  *   lane     kind          body
  *   0        NODE          a map: hello, service, service_gone, catalogue_end, join_request, join_grant,
- *                          join_refused, join_done, trust, bench, member
+ *                          join_refused, join_done, trust, bench, member, invite_request, invitation
  *   channel  1 .. 0x7f     a record of a ring, its kind; flag TL_LANE_MORE as in the ring
  *   channel  OPEN          a map: service, node (of the opener), caller's identity
  *   channel  OPENED        a map: server's identity
@@ -45,9 +45,11 @@ enum tl_mesh_type {
   TL_MESH_JOIN_REFUSED,
   TL_MESH_JOIN_DONE, /* joiner: it is stored */
   TL_MESH_TRUST, /* a newer revocation list (generation 0) or admission secret (of epoch `generation`), in `blob` */
-  TL_MESH_BENCH,        /* start your echo program of the benchmarks, unless it runs */
-  TL_MESH_MEMBER,       /* the sender knows this member at these addresses */
-  TL_MESH_CHANNEL_OPEN, /* body of OPEN */
+  TL_MESH_BENCH,          /* start your echo program of the benchmarks, unless it runs */
+  TL_MESH_MEMBER,         /* the sender knows this member at these addresses */
+  TL_MESH_INVITE_REQUEST, /* to the authority: make an invitation for me to hand on */
+  TL_MESH_INVITATION,     /* the answer: its token's text in `blob`, or `code` and `text` */
+  TL_MESH_CHANNEL_OPEN,   /* body of OPEN */
   TL_MESH_CHANNEL_OPENED,
   TL_MESH_CHANNEL_CLOSED,
   TL_MESH_TYPES,
@@ -59,9 +61,11 @@ struct tl_mesh_message {
   uint16_t version_min; /* hello */
   uint16_t version_max;
   uint64_t incarnation; /* hello: of the sender */
-  uint64_t generation;  /* catalogue_end; trust: admission epoch */
-  int32_t code;         /* join_refused, channel_closed */
-  uint64_t begun;       /* channel_closed: calls with ids below it had been begun */
+  uint64_t
+      generation; /* catalogue_end; trust: admission epoch; invite_request, invitation: its number */
+  uint64_t life;  /* invite_request: ns; 0: the default */
+  int32_t code;   /* join_refused, channel_closed; invitation: 0, or why not */
+  uint64_t begun; /* channel_closed: calls with ids below it had been begun */
   char name[TL_SERVICE_NAME_BYTES_MAX +
             1];        /* service_gone, channel_open; join_request: the node's */
   char text[128];      /* join_refused, channel_closed: for people */

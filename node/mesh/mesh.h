@@ -7,7 +7,8 @@
  *
  *   peer.h     one linked node: hello, catalogues both ways
  *   proxy.h    channels of programs over lanes
- *   join.h     invitations, joining, and what changes in the trust store told to others
+ *   invite.h   invitations, made here or by the authority for this node
+ *   join.h     joining, and what changes in the trust store told to others
  *   service.c  the procedures of channel 0 that are about other nodes
  */
 #ifndef TL_NODE_MESH_MESH_H
@@ -19,6 +20,7 @@
 
 #include "crypto/trust.h"
 #include "discovery/discovery.h"
+#include "node/mesh/invite.h"
 #include "node/mesh/join.h"
 #include "node/mesh/peer.h"
 #include "node/state/node.h"
@@ -54,6 +56,7 @@ struct tl_mesh {
   struct tl_mesh_dial dials[TL_MESH_DIALS_MAX];
   size_t dial_count;
   struct tl_join join;
+  struct tl_invite invite;
   struct tl_newcomer newcomers[TL_INVITATIONS_MAX];
   uint64_t expire_at; /* not before this: the disk had refused */
   bool has_to_tell;   /* some peer is owed something on lane 0 that it may take now, ... */

@@ -75,6 +75,7 @@ static void end_proxies(struct tl_mesh_peer *peer, uint64_t now, int code) {
 struct tl_mesh_peer *tl_mesh_peer_free(struct tl_mesh_peer *peer, uint64_t now, int code,
                                        const char *reason) {
   if (!peer) return NULL;
+  tl_invite_peer_gone(peer);
   end_proxies(peer, now, code);
   forget_offers(peer, now, reason);
   tl_registry_remove_place(registry_of(peer), &peer->place);
@@ -329,6 +330,12 @@ static int take_message(struct tl_mesh_peer *peer, const struct tl_mesh_message 
     return 0;
   case TL_MESH_MEMBER:
     return take_member(peer, m, now);
+  case TL_MESH_INVITE_REQUEST:
+    tl_invite_take_request(peer, m, now);
+    return 0;
+  case TL_MESH_INVITATION:
+    tl_invite_take_answer(peer, m);
+    return 0;
   default:
     return TULLE_E_PROTOCOL;
   }

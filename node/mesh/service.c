@@ -10,9 +10,6 @@
 #include "node/mesh/proxy.h"
 #include "node/state/procedures.h"
 
-/* What an invitation lives where nobody says how long. */
-#define INVITATION_NS (15 * 60 * TL_S)
-
 static struct tl_mesh *mesh_of(const struct tl_request *q) {
   return q->program->node->remote.context;
 }
@@ -184,37 +181,6 @@ static int do_fabric_create(struct tl_request *q) {
   return 0;
 }
 
-static int do_invite(struct tl_request *q) {
-  struct tl_mesh *mesh = mesh_of(q);
-  uint64_t life_ns = 0;
-  int r = tl_request_uint(q, "life_ns", &life_ns);
-  if (r < 0) return r;
-  if (!mesh->config.port)
-    return tl_request_refuse(
-        q, TULLE_E_REFUSED,
-        "this node is local only: start one with 'tulle node' and invite there");
-  struct tl_token token;
-  char text[TL_TOKEN_TEXT_SIZE];
-  if (!life_ns) life_ns = INVITATION_NS;
-  r = tl_trust_invite(mesh->config.trust, q->now, life_ns, TL_ROLES_DEFAULT, &token);
-  if (r == TULLE_E_REFUSED)
-    return tl_request_refuse(q, r,
-                             "only the node that holds the fabric's authority can invite: ask "
-                             "where the fabric was made");
-  if (r == TULLE_E_LIMIT)
-    return tl_request_refuse(q, r, "too many invitations are open: wait until they expire");
-  if (r < 0) return r;
-  token.address_count = (uint8_t)mesh->config.own_addresses(
-      mesh->config.own_context, token.addresses, TL_TOKEN_ADDRESSES_MAX);
-  tl_token_format(&token, text);
-  tulle_pack_map(&q->result, 2);
-  pack_pair(&q->result, "token", text);
-  pack_number(&q->result, "expires_ns", life_ns);
-  explicit_bzero(&token, sizeof token);
-  explicit_bzero(text, sizeof text);
-  return 0;
-}
-
 /* The addresses to dial: those that a person gave, else the token's. */
 static int read_addresses(struct tl_request *q, const struct tl_token *token,
                           struct tl_address *out, size_t *out_count) {
@@ -363,7 +329,7 @@ static const struct tl_procedure_entry procedures[] = {
     {"links", do_links, false},
     {"members", do_members, false},
     {"fabric_create", do_fabric_create, true},
-    {"invite", do_invite, true},
+    {"invite", tl_invite_procedure, true},
     {"join", do_join, true},
     {"members_remove", do_members_remove, true},
     {"link_carrier", do_link_carrier, true},

@@ -236,6 +236,156 @@ static void the_previous_secret_goes_after_a_day(void **state) {
   assert_false(tl_trust_state_of(w->fixture.trust)->has_previous);
 }
 
+/* ---- members that invite ---- */
+
+/* The node becomes a member of mate 0's fabric, with these roles, and is linked with it. */
+static struct mate *member_with(struct mates *w, uint32_t roles) {
+  struct mate *m = &w->mates[0];
+  struct tl_token token;
+  uint8_t *grant;
+  size_t size;
+  assert_int_equal(tl_trust_invite(m->fixture.trust, mates_now(w), 0, roles, &token), 0);
+  assert_int_equal(tl_trust_admit(m->fixture.trust, mates_now(w), token.invitation_id,
+                                  w->fixture.identity->key, "osprey", &grant, &size),
+                   0);
+  assert_int_equal(tl_trust_join(w->fixture.trust, w->fixture.identity, &token, grant, size, true),
+                   0);
+  free(grant);
+  node_fixture_join(&w->mates[1].fixture, &m->fixture, mates_now(w));
+  tl_mesh_renamed(w->mesh, mates_now(w));
+  return mate_link(w, 0);
+}
+
+static uint64_t ask_to_invite(struct mates *w) {
+  uint64_t id = memory_send(&w->programs[ADMIN], mates_now(w), "invite", NULL, 0);
+  mates_run(w, 20 * TL_MS);
+  return id;
+}
+
+static int status_of(const struct mates *w, uint64_t id) {
+  const struct memory_reply *r = memory_reply_to(&w->programs[ADMIN], id);
+  return r ? r->status : 1;
+}
+
+static void a_member_that_may_has_invitations_made(void **state) {
+  struct mates *w = *state;
+  struct tl_mesh_message request, answer = {.type = TL_MESH_INVITATION};
+  struct mate *m = member_with(w, TL_ROLES_DEFAULT | TL_ROLES_INVITE);
+  uint64_t id = ask_to_invite(w);
+  assert_true(mate_hear(m, mate_lane(m, 0), TL_MESH_INVITE_REQUEST, &request));
+  assert_true(request.life > 0);
+  assert_int_equal(status_of(w, ask_to_invite(w)), TULLE_E_BUSY);
+  answer.generation = request.generation + 1; /* of another request */
+  answer.blob = (const uint8_t *)"tl1-wrong", answer.blob_size = 9;
+  mate_say(m, &answer);
+  assert_int_equal(status_of(w, id), 1);
+  answer.generation = request.generation;
+  answer.blob = (const uint8_t *)"tl1-right";
+  mate_say(m, &answer);
+  assert_int_equal(status_of(w, id), 0);
+  struct tulle_unpack body = tulle_unpack_on(memory_reply_to(&w->programs[ADMIN], id)->body,
+                                             memory_reply_to(&w->programs[ADMIN], id)->size);
+  struct tulle_unpack token = tulle_unpack_key(&body, "token");
+  char text[32];
+  tulle_unpack_string(&token, text, sizeof text);
+  assert_string_equal(text, "tl1-right");
+  mate_say(m, &answer); /* once more: nobody waits */
+  assert_non_null(m->link);
+}
+
+static void answers_to_a_request_that_are_none_fail_it(void **state) {
+  struct mates *w = *state;
+  static uint8_t large[2000];
+  struct mate *m = member_with(w, TL_ROLES_DEFAULT | TL_ROLES_INVITE);
+  const struct {
+    int code;
+    size_t size;
+    int expected;
+  } answers[] = {{TULLE_E_LIMIT, 0, TULLE_E_LIMIT},
+                 {0, 0, TULLE_E_PROTOCOL},
+                 {0, sizeof large, TULLE_E_PROTOCOL},
+                 {7, 9, TULLE_E_PROTOCOL},
+                 {INT32_MIN, 0, INT32_MIN}};
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+    struct tl_mesh_message request;
+    uint64_t id = ask_to_invite(w);
+    assert_true(mate_hear(m, mate_lane(m, 0), TL_MESH_INVITE_REQUEST, &request));
+    struct tl_mesh_message answer = {.type = TL_MESH_INVITATION,
+                                     .generation = request.generation,
+                                     .code = answers[i].code,
+                                     .blob = large,
+                                     .blob_size = answers[i].size};
+    mate_say(m, &answer);
+    assert_int_equal(status_of(w, id), answers[i].expected);
+  }
+}
+
+static void an_authority_that_is_silent_or_gone_is_reported(void **state) {
+  struct mates *w = *state;
+  struct mate *m = member_with(w, TL_ROLES_DEFAULT | TL_ROLES_INVITE);
+  uint64_t silent = ask_to_invite(w);
+  mates_run(w, MATES_BUDGET_NS + TL_S);
+  assert_int_equal(status_of(w, silent), TULLE_E_DEADLINE);
+  uint64_t lost = ask_to_invite(w);
+  tl_link_close(m->link, mates_now(w), 0);
+  m->link = NULL;
+  mate_turn(m);
+  mates_run(w, 20 * TL_MS);
+  assert_int_equal(status_of(w, lost), TULLE_E_OUTCOME_UNKNOWN);
+}
+
+static void without_the_authority_nobody_is_asked(void **state) {
+  struct mates *w = *state;
+  struct mate *m = member_with(w, TL_ROLES_DEFAULT | TL_ROLES_INVITE);
+  struct mate *other = mate_link(w, 1);
+  tl_sim_partition(w->sim, m->port, NULL, true);
+  mates_run(w, 4 * TL_S);
+  assert_int_equal(status_of(w, ask_to_invite(w)), TULLE_E_UNREACHABLE);
+  assert_non_null(other->link);
+}
+
+static void who_may_not_invite_is_refused(void **state) {
+  struct mates *w = *state;
+  struct tl_mesh_message got, request = {.type = TL_MESH_INVITE_REQUEST, .generation = 5};
+  struct mate *m = mate_link(w, 0); /* a plain member, and the node is the authority */
+  mate_say(m, &request);
+  assert_true(mate_hear(m, mate_lane(m, 0), TL_MESH_INVITATION, &got));
+  assert_int_equal(got.code, TULLE_E_REFUSED);
+  assert_int_equal(got.generation, 5);
+  assert_int_equal(got.blob_size, 0);
+  assert_int_equal(tl_trust_state_of(w->fixture.trust)->invitation_count, 1); /* its own, used */
+}
+
+static void a_flood_of_requests_makes_eight(void **state) {
+  struct mates *w = *state;
+  struct mate *m = &w->mates[0];
+  struct tl_mesh_message got, request = {.type = TL_MESH_INVITE_REQUEST, .life = TL_S * 60};
+  struct tl_token token;
+  uint8_t *grant;
+  size_t size;
+  assert_int_equal(tl_trust_invite(w->fixture.trust, mates_now(w), 0,
+                                   TL_ROLES_DEFAULT | TL_ROLES_INVITE, &token),
+                   0);
+  assert_int_equal(tl_trust_admit(w->fixture.trust, mates_now(w), token.invitation_id,
+                                  m->fixture.identity->key, "mate-0", &grant, &size),
+                   0);
+  assert_int_equal(tl_trust_join(m->fixture.trust, m->fixture.identity, &token, grant, size, true),
+                   0);
+  free(grant);
+  mate_link(w, 0);
+  unsigned made = 0, refused = 0;
+  for (uint64_t i = 1; i <= 20; i++) {
+    request.generation = i;
+    mate_say(m, &request);
+    assert_true(mate_hear(m, mate_lane(m, 0), TL_MESH_INVITATION, &got));
+    assert_int_equal(got.generation, i);
+    made += got.code == 0 && got.blob_size > 100;
+    refused += got.code == TULLE_E_LIMIT;
+  }
+  assert_int_equal(made, TL_INVITATIONS_MAX);
+  assert_int_equal(refused, 20 - TL_INVITATIONS_MAX);
+}
+
 /* ---- removing ---- */
 
 static void what_cannot_be_removed_is_refused(void **state) {
@@ -283,6 +433,12 @@ int main(void) {
       TEST(the_authoritys_secret_is_taken_once),
       TEST(a_secret_of_another_size_ends_the_link),
       TEST(the_previous_secret_goes_after_a_day),
+      TEST(a_member_that_may_has_invitations_made),
+      TEST(answers_to_a_request_that_are_none_fail_it),
+      TEST(an_authority_that_is_silent_or_gone_is_reported),
+      TEST(without_the_authority_nobody_is_asked),
+      TEST(who_may_not_invite_is_refused),
+      TEST(a_flood_of_requests_makes_eight),
       TEST(what_cannot_be_removed_is_refused),
       TEST(only_the_authority_removes_and_invites),
       TEST(a_full_disk_removes_nobody),
