@@ -29,6 +29,7 @@ struct tl_stay {
   unsigned unclaimed;       /* clients' channels that are here and not yet theirs */
   struct tl_list segments;  /* mapped for a channel or a growth that is not complete */
   size_t segment_count;
+  unsigned given_up;           /* atomic: channels that there was no descriptor left for */
   int code;                    /* why the last attempt failed */
   uint64_t retry_at, pause_ns; /* the next attempt, and the pause after it */
   uint64_t polled_at;          /* atomic: the last poll */

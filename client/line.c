@@ -83,8 +83,9 @@ int tl_line_hear(struct tl_line *l, struct tl_control *out, int out_fds[TL_CONTR
   uint8_t bytes[TL_CONTROL_BYTES_MAX];
   size_t size, count;
   int r = tl_seqpacket_receive(&l->socket, bytes, sizeof bytes, &size, out_fds, &count);
-  if (r) return r == TULLE_E_BAD_MESSAGE ? TULLE_E_PROTOCOL : r;
-  if (tl_control_decode(bytes, size, out) == 0 && tl_control_fds(out) == count) return 0;
+  if (r && r != TULLE_E_LIMIT) return r == TULLE_E_BAD_MESSAGE ? TULLE_E_PROTOCOL : r;
+  bool is_message = tl_control_decode(bytes, size, out) == 0;
+  if (is_message && (r || tl_control_fds(out) == count)) return r;
   tl_seqpacket_close_fds(out_fds, count);
   return TULLE_E_PROTOCOL;
 }

@@ -47,7 +47,8 @@ static inline bool tl_line_is_behind(const struct tl_line *l) {
 }
 
 /* The next message with its descriptors, tl_control_fds() of them, which are the caller's. TL_EMPTY;
- * TL_END: the node hung up; LIMIT: no room for the descriptors in this process; PROTOCOL; NO_MEMORY. */
+ * TL_END: the node hung up; LIMIT: a message whose descriptors are lost, because this process has no
+ * room for them; PROTOCOL. */
 int tl_line_hear(struct tl_line *l, struct tl_control *out, int out_fds[TL_CONTROL_FDS_MAX]);
 
 #endif

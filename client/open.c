@@ -1,4 +1,5 @@
 /* Opening and closing channels. */
+#include <errno.h>
 #include <string.h>
 
 #include "client/attach.h"
@@ -77,6 +78,7 @@ int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_
   uint64_t deadline = tl_time_add(tl_time_now(), tl_budget_cut(timeout_ns));
   if (strcmp(service, NODE_SERVICE) == 0 && !target->node) return open_node(t, deadline, out);
   tl_stay_open_begin(t);
+  unsigned given_up = __atomic_load_n(&t->stay.given_up, __ATOMIC_ACQUIRE);
   r = ask(t, service, target, deadline, &number);
   if (!r) {
     tl_stay_poll(t, tl_time_now()); /* its descriptors came before the answer */
@@ -84,6 +86,9 @@ int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_
     if (!c) r = TULLE_E_PEER_GONE; /* it has ended already */
   }
   tl_stay_open_end(t);
+  if ((r == TULLE_E_PEER_GONE || r == TULLE_E_CANCELLED) &&
+      __atomic_load_n(&t->stay.given_up, __ATOMIC_ACQUIRE) != given_up)
+    r = -EMFILE; /* the node knows only that this side closed it */
   if (!r) *out = c;
   return r;
 }

@@ -1,5 +1,6 @@
 #include "client/stay.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -309,6 +310,27 @@ static int on_message(struct tulle *t, const struct tl_control *m, int *fds) {
   }
 }
 
+/* A message whose descriptors found no room in this process: its channel is given up, all others go
+ * on. An area of our own that is not mapped leaves the channel as large as it is. */
+static int on_lost_descriptors(struct tulle *t, const struct tl_control *m) {
+  struct tl_stay *s = &t->stay;
+  struct tulle_channel *c = find(s, m->channel);
+  struct tl_segment own = {0};
+  if (!m->channel) return -EMFILE;
+  if (m->type == TL_CONTROL_SEGMENT && m->is_data) return 0;
+  __atomic_fetch_add(&s->given_up, 1, __ATOMIC_RELEASE);
+  if (c) {
+    tl_lock_take(&c->lock);
+    tl_channel_fail(c, -EMFILE);
+    tl_lock_give(&c->lock);
+    return 0;
+  }
+  if (m->type == TL_CONTROL_CHANNEL && take_loose(s, m->segment, false, &own) == 0)
+    tl_segment_unmap(&own);
+  say_close(t, m->channel);
+  return 0;
+}
+
 static void read_socket(struct tulle *t) {
   struct tl_stay *s = &t->stay;
   struct tl_control m;
@@ -320,6 +342,8 @@ static void read_socket(struct tulle *t) {
       r = on_message(t, &m, fds);
       for (size_t i = 0; i < tl_control_fds(&m); i++)
         if (fds[i] >= 0) close(fds[i]);
+    } else if (r == TULLE_E_LIMIT) {
+      r = on_lost_descriptors(t, &m);
     }
     if (r) tl_stay_close(t, r == TL_END ? TULLE_E_NO_NODE : r);
   }

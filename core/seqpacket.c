@@ -151,11 +151,12 @@ int tl_seqpacket_receive(struct tl_seqpacket *s, void *bytes, size_t room, size_
   bool is_cut = m.msg_flags & MSG_CTRUNC;
   if (is_bad || is_cut) {
     tl_seqpacket_close_fds(fds, count);
-    return is_bad ? TULLE_E_BAD_MESSAGE : TULLE_E_LIMIT;
+    count = 0;
   }
-  if (n == 0 && count == 0) return TL_END;
+  if (is_bad) return TULLE_E_BAD_MESSAGE;
+  if (n == 0 && count == 0 && !is_cut) return TL_END;
   if (count) memcpy(out_fds, fds, count * sizeof(int));
   *out_size = (size_t)n;
   *out_fd_count = count;
-  return 0;
+  return is_cut ? TULLE_E_LIMIT : 0;
 }

@@ -47,8 +47,8 @@ static inline bool tl_seqpacket_is_queued(const struct tl_seqpacket *s) {
 
 /*
  * The next packet, of at most `room` bytes; its descriptors are the caller's. TL_EMPTY; TL_END: hung
- * up. Without descriptors: LIMIT (this process has no room for those that came), BAD_MESSAGE (longer
- * than `room`, or more descriptors than there may be).
+ * up; BAD_MESSAGE: longer than `room`, or more descriptors than there may be; LIMIT: a packet whose
+ * descriptors are lost, because this process has no room for them.
  */
 int tl_seqpacket_receive(struct tl_seqpacket *s, void *bytes, size_t room, size_t *out_size,
                          int out_fds[TL_SEQPACKET_FDS_MAX], size_t *out_fd_count);

@@ -169,6 +169,8 @@ static void a_full_table_is_this_sides_limit(void **state) {
   for (unsigned room = 0; room < 3; room++) {
     assert_int_equal(tl_seqpacket_send(&a, "three", 5, (int[]){0, 1, 2}, 3), 0);
     assert_int_equal(receive_with_room(room), TULLE_E_LIMIT);
+    assert_int_equal(size, 5); /* the packet itself is there */
+    assert_int_equal(fd_count, 0);
   }
   assert_int_equal(tl_seqpacket_send(&a, "three", 5, (int[]){0, 1, 2}, 3), 0);
   assert_int_equal(receive_with_room(3), 0);

@@ -2,11 +2,14 @@
  * Node and client library together, as processes: local calls that the node does not see, and nodes that die while
  * programs work.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -235,6 +238,74 @@ static void nodes_die_and_programs_go_on(void **state) {
   started_end(&node);
 }
 
+/* ---- no descriptor left ---- */
+
+static int count_descriptors(void) {
+  int n = 0;
+  for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
+  return n;
+}
+
+/* Leaves room for so many descriptors more. Returns the limit before. */
+static struct rlimit leave_room(unsigned count) {
+  struct rlimit before, few;
+  getrlimit(RLIMIT_NOFILE, &before);
+  int fd = dup(0);
+  close(fd);
+  few = (struct rlimit){(rlim_t)fd + count, before.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &few);
+  return before;
+}
+
+static void a_full_table_of_descriptors_costs_one_channel(void **state) {
+  const struct place *p = *state;
+  struct process node;
+  struct tulle_channel *c, *more[8];
+  started_ready(p, &node);
+  pid_t service = serve(p);
+  struct tulle *t = attach(p);
+  assert_int_equal(tulle_wait(t, "counter", 20 * TL_S), 0);
+  assert_int_equal(tulle_channel_open(t, "counter", NULL, &c), 0);
+  int before = count_descriptors();
+  for (unsigned room = 0; room < 8; room++) {
+    int r, count = 0;
+    struct rlimit limit = leave_room(room);
+    while ((r = tulle_channel_open(t, "counter", NULL, &more[count])) == 0) count++;
+    assert_int_equal(r, -EMFILE);
+    assert_non_null(tulle_error_hint(r));
+    assert_int_equal(tulle_call(c, "run", "\x07", 1, 20 * TL_S, NULL), 0);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    while (count) tulle_channel_close(more[--count]);
+    assert_int_equal(count_descriptors(), before);
+  }
+  assert_int_equal(tulle_channel_open(t, "counter", NULL, &more[0]), 0);
+  assert_int_equal(tulle_call(more[0], "run", "\x07", 1, 20 * TL_S, NULL), 0);
+  tulle_channel_close(more[0]);
+  tulle_channel_close(c);
+  tulle_detach(t);
+  kill_and_wait(service);
+  started_end(&node);
+}
+
+static void attaching_without_descriptors_says_so(void **state) {
+  const struct place *p = *state;
+  const struct tulle_options options = {.runtime_dir = p->runtime, .no_autostart = true};
+  struct process node;
+  started_ready(p, &node);
+  int before = count_descriptors();
+  for (unsigned room = 0; room < 4; room++) {
+    struct tulle *t = NULL;
+    struct rlimit limit = leave_room(room);
+    int r = tulle_attach(&options, &t);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(r, -EMFILE);
+    assert_null(t);
+    assert_int_equal(count_descriptors(), before);
+  }
+  tulle_detach(attach(p));
+  started_end(&node);
+}
+
 static int setup(void **state) {
   ran = mmap(NULL, NUMBERS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   assert_true(ran != MAP_FAILED);
@@ -252,8 +323,11 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       TEST(a_million_calls_are_unseen_by_the_node),
       TEST(nodes_die_and_programs_go_on),
+      TEST(a_full_table_of_descriptors_costs_one_channel),
+      TEST(attaching_without_descriptors_says_so),
   };
   if (argc < 2) return 2;
   started_daemon = argv[1];
+  if (getenv("ONLY")) cmocka_set_test_filter(getenv("ONLY"));
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
