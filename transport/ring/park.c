@@ -47,7 +47,7 @@
 #define YIELD_PAUSE_MIN 64            /* waits without yielding after that */
 #define YIELD_PAUSE_MAX 16384
 
-#define FIRST_SLEEP_NS (20 * TL_MS)
+#define FIRST_SLEEP_NS TL_MS
 #define TICK_NS        TL_S
 
 /* ---- what the kernel can ---- */
