@@ -6,9 +6,9 @@ static const struct {
   const char *word;
   const char *text;
 } kinds[] = {
-    [TL_SCHEMA_BOOL] = {"bool", "a bool"},       [TL_SCHEMA_U8] = {"u8", "an u8"},
-    [TL_SCHEMA_U16] = {"u16", "an u16"},         [TL_SCHEMA_U32] = {"u32", "an u32"},
-    [TL_SCHEMA_U64] = {"u64", "an u64"},         [TL_SCHEMA_I8] = {"i8", "an i8"},
+    [TL_SCHEMA_BOOL] = {"bool", "a bool"},       [TL_SCHEMA_U8] = {"u8", "a u8"},
+    [TL_SCHEMA_U16] = {"u16", "a u16"},          [TL_SCHEMA_U32] = {"u32", "a u32"},
+    [TL_SCHEMA_U64] = {"u64", "a u64"},          [TL_SCHEMA_I8] = {"i8", "an i8"},
     [TL_SCHEMA_I16] = {"i16", "an i16"},         [TL_SCHEMA_I32] = {"i32", "an i32"},
     [TL_SCHEMA_I64] = {"i64", "an i64"},         [TL_SCHEMA_F32] = {"f32", "an f32"},
     [TL_SCHEMA_F64] = {"f64", "an f64"},         [TL_SCHEMA_STRING] = {"string", "a string"},
