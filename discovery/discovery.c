@@ -123,6 +123,11 @@ static int line_to_say(const struct tl_discovery *d, struct tl_line *out) {
   return 0;
 }
 
+bool tl_discovery_has_bytes(const struct tl_discovery *d) {
+  struct tl_line line;
+  return d->child_runs && d->next <= SAY_LABELS + d->label_count && line_to_say(d, &line) == 0;
+}
+
 size_t tl_discovery_poll_bytes(struct tl_discovery *d, void *buffer, size_t size) {
   char text[TL_LINE_BYTES_MAX];
   struct tl_line line;

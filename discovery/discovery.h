@@ -184,6 +184,9 @@ void tl_discovery_child_stopped(struct tl_discovery *d, uint64_t now, const char
  * line. */
 void tl_discovery_push_bytes(struct tl_discovery *d, uint64_t now, const void *bytes, size_t size);
 
+/* True when tl_discovery_poll_bytes() would give some: asked each turn. */
+bool tl_discovery_has_bytes(const struct tl_discovery *d);
+
 /* Fills `buffer` with whole lines for the child and returns how many bytes there are; 0: nothing
  * to say. `size` is at least 512. What was returned counts as said: keep it until the socket took
  * it. */

@@ -336,12 +336,17 @@ static void tell_peers(struct tl_mesh *mesh, uint64_t now) {
   }
 }
 
-int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_action) {
-  struct tl_endpoint_event event;
+static void do_what_is_due(struct tl_mesh *mesh, uint64_t now) {
+  if (now < mesh->slow_at) return;
   dials_timeout(mesh, now);
   tl_join_timeout(mesh, now);
   expire(mesh, now);
   dials_begin(mesh, now);
+}
+
+int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_action) {
+  struct tl_endpoint_event event;
+  do_what_is_due(mesh, now);
   while (tl_endpoint_event(mesh->config.endpoint, &event) == 0) {
     if (event.type == TL_EVENT_CONNECT || event.type == TL_EVENT_DISCONNECT) {
       *out_action = (struct tl_mesh_action){event.type == TL_EVENT_CONNECT, event.path};
@@ -354,14 +359,13 @@ int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_
   return TL_EMPTY;
 }
 
-uint64_t tl_mesh_deadline(const struct tl_mesh *mesh) {
-  uint64_t due = tl_time_min(tl_endpoint_deadline(mesh->config.endpoint),
-                             tl_discovery_deadline(mesh->config.discovery));
-  due = tl_time_min(due, tl_join_deadline(mesh));
+uint64_t tl_mesh_deadline(struct tl_mesh *mesh) {
+  uint64_t due = tl_time_min(tl_discovery_deadline(mesh->config.discovery), tl_join_deadline(mesh));
   due = tl_time_min(due, expire_deadline(mesh));
   for (size_t i = 0; mesh->dial_count && i < TL_MESH_DIALS_MAX; i++)
     if (mesh->dials[i].number) due = tl_time_min(due, mesh->dials[i].wish.give_up_at);
-  return due;
+  mesh->slow_at = due;
+  return tl_time_min(due, tl_endpoint_deadline(mesh->config.endpoint));
 }
 
 /* ---- what others see ---- */

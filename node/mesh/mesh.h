@@ -55,6 +55,8 @@ struct tl_mesh {
   uint32_t last_peer;
   struct tl_mesh_dial dials[TL_MESH_DIALS_MAX];
   size_t dial_count;
+  uint64_t
+      slow_at; /* when discovery, joins and dials have something to do, as tl_mesh_deadline() found */
   struct tl_join join;
   struct tl_invite invite;
   struct tl_newcomer newcomers[TL_INVITATIONS_MAX];
@@ -81,8 +83,9 @@ struct tl_mesh *tl_mesh_free(struct tl_mesh *mesh, uint64_t now);
  * connection: then it returns 0 with the action and wants to be called again. TL_EMPTY: done. */
 int tl_mesh_turn(struct tl_mesh *mesh, uint64_t now, struct tl_mesh_action *out_action);
 
-/* When tl_mesh_turn() is due although nothing happened, endpoint and discovery included. */
-uint64_t tl_mesh_deadline(const struct tl_mesh *mesh);
+/* When tl_mesh_turn() is due although nothing happened, endpoint and discovery included. To be asked after each turn: what
+ * only time brings about is looked at in the turn that this has announced. */
+uint64_t tl_mesh_deadline(struct tl_mesh *mesh);
 
 /* Announces this node, its fabric and its capabilities anew. */
 void tl_mesh_publish(struct tl_mesh *mesh);

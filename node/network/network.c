@@ -177,7 +177,7 @@ static void act(struct tl_network *n, uint64_t now, const struct tl_mesh_action 
 
 static void child_turn(struct tl_network *n, uint64_t now) {
   if (tl_discovery_wants_child(n->discovery, now)) child_start(n, now);
-  child_write(n);
+  if (tl_discovery_has_bytes(n->discovery)) child_write(n);
 }
 
 static void echo_turn(struct tl_network *n) {
@@ -205,7 +205,7 @@ bool tl_network_turn(struct tl_network *n, uint64_t now) {
   return is_stirred;
 }
 
-uint64_t tl_network_deadline(const struct tl_network *n) {
+uint64_t tl_network_deadline(struct tl_network *n) {
   return tl_time_min(tl_mesh_deadline(n->mesh), tl_tcp_deadline(n->tcp));
 }
 

@@ -46,7 +46,7 @@ void tl_network_begin(struct tl_network *network, uint64_t now);
 bool tl_network_turn(struct tl_network *network, uint64_t now);
 
 /* When a turn is due though nothing happens. */
-uint64_t tl_network_deadline(const struct tl_network *network);
+uint64_t tl_network_deadline(struct tl_network *network);
 
 /* Where it listens; the port is 0 where it does not. */
 const struct tl_address *tl_network_local(const struct tl_network *network);
