@@ -80,7 +80,7 @@ static void free_out(struct tl_out *o) {
   if (o->is_owned) free(o);
 }
 
-static void destroy(struct tulle_channel *c) {
+void tl_channel_destroy(struct tulle_channel *c) {
   if (c->t) {
     tl_lock_take(&c->t->list_lock);
     tl_list_remove(&c->all_link);
@@ -111,12 +111,6 @@ void tl_channel_drop(struct tulle_channel *c) {
   tl_lock_take(&c->lock);
   c->holders--;
   tl_channel_give(c);
-}
-
-void tl_channel_give(struct tulle_channel *c) {
-  bool is_needed = c->holders || c->users || tl_channel_calls_open(c);
-  tl_lock_give(&c->lock);
-  if (tl_unlikely(!is_needed)) destroy(c);
 }
 
 /* ---- ending ---- */

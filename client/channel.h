@@ -130,14 +130,21 @@ int tl_channel_new(struct tulle *t, const struct tl_control *m, const struct tl_
 void tl_channel_hold(struct tulle_channel *c);
 void tl_channel_drop(struct tulle_channel *c);
 
-/* (lock) Gives the lock back, and destroys the channel when nobody has anything to do with it any
- * more. */
-void tl_channel_give(struct tulle_channel *c);
-
 /* Calls taken and not over. Any thread. */
 static inline uint64_t tl_channel_calls_open(const struct tulle_channel *c) {
   return __atomic_load_n(&c->taken, __ATOMIC_RELAXED) -
          __atomic_load_n(&c->answered, __ATOMIC_RELAXED);
+}
+
+/* For tl_channel_give(). */
+void tl_channel_destroy(struct tulle_channel *c);
+
+/* (lock) Gives the lock back, and destroys the channel when nobody has anything to do with it any
+ * more. */
+static inline void tl_channel_give(struct tulle_channel *c) {
+  bool is_needed = c->holders || c->users || tl_channel_calls_open(c);
+  tl_lock_give(&c->lock);
+  if (tl_unlikely(!is_needed)) tl_channel_destroy(c);
 }
 
 /* Whether a server's channel may give a call now: the answers before it have left. Any thread. */

@@ -305,6 +305,7 @@ static void look_at_all(struct tulle *t) {
 /* ---- one step ---- */
 
 static void rotate(struct tl_loop *l, struct tulle_channel *c) {
+  if (l->ready.next == l->ready.prev) return; /* there is nobody else */
   tl_list_remove(&c->ready_link);
   make_ready(l, c);
 }
