@@ -2,7 +2,8 @@
  * `tulle bench rpc`: the cases, each in turns with its limit.
  *
  * Times are medians and percentiles of all turns together, rates the median of the turns' rates. So a turn in which something
- * else took the processor, which is one with few round trips, counts for little. The limits' far sides are forked first,
+ * else took the processor, which is one with few round trips, counts for little. The ratio is the median of the turns' ratios: a
+ * virtual machine changes its pace from second to second, and the two of a turn have the same. The limits' far sides are forked first,
  * before this program attaches to anything.
  */
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include "tools/human.h"
 #include "tools/verbs.h"
 
-#define TURNS          5
+#define TURNS          9
 #define DURATION_NS    (500 * TL_MS)
 #define MACHINE_NS     (50 * TL_MS)
 #define IDLE_CHANNELS  64
@@ -74,11 +75,11 @@ struct bench {
   uint64_t local_p50, remote_p50;
 };
 
-/* What one side of a case yields. */
+/* What one side of a case yields: all of it, and turn by turn (0: no round trip). */
 struct figures {
   struct tl_histogram *all;
   double rate[TURNS];
-  size_t turns;
+  double p50[TURNS];
 };
 
 static void interrupted(int signal_number) {
@@ -86,10 +87,13 @@ static void interrupted(int signal_number) {
   tl_bench_interrupted = 1;
 }
 
-static double median(const double *values, size_t count) {
+/* Of the turns that have a value; 0 if none has. */
+static double median(const double values[TURNS]) {
   double sorted[TURNS];
-  for (size_t i = 0; i < count; i++) {
-    size_t at = i;
+  size_t count = 0;
+  for (size_t i = 0; i < TURNS; i++) {
+    if (values[i] <= 0) continue;
+    size_t at = count++;
     for (; at > 0 && sorted[at - 1] > values[i]; at--) sorted[at] = sorted[at - 1];
     sorted[at] = values[i];
   }
@@ -98,9 +102,16 @@ static double median(const double *values, size_t count) {
                      : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }
 
-static void figures_add(struct figures *f, const struct tl_turn *t) {
-  if (!t->trips || f->turns == TURNS) return;
-  f->rate[f->turns++] = (double)t->trips * 1e9 / (double)t->elapsed_ns;
+static double median_ratio(const double values[TURNS], const double limits[TURNS]) {
+  double ratios[TURNS];
+  for (size_t i = 0; i < TURNS; i++) ratios[i] = limits[i] > 0 ? values[i] / limits[i] : 0;
+  return median(ratios);
+}
+
+static void figures_add(struct figures *f, size_t turn, const struct tl_turn *t) {
+  if (!t->trips) return;
+  f->rate[turn] = (double)t->trips * 1e9 / (double)t->elapsed_ns;
+  f->p50[turn] = (double)tl_histogram_at(t->histogram, 0.5);
   tl_histogram_merge(f->all, t->histogram);
 }
 
@@ -121,7 +132,7 @@ static bool is_better(const struct tl_turn *a, const struct tl_turn *b) {
 
 /* Where the scheduler may choose, it might have chosen one core for all: the limit is the better of both. */
 static int limit_turn(struct bench *b, struct tl_bench_session *s, const struct bench_case *k,
-                      struct figures *out) {
+                      size_t turn, struct figures *out) {
   struct tl_turn t = {.placement = k->limit_placement,
                       .in_flight = k->in_flight,
                       .duration_ns = b->turn_ns,
@@ -133,21 +144,21 @@ static int limit_turn(struct bench *b, struct tl_bench_session *s, const struct 
   if (is_free) t.duration_ns = other.duration_ns = b->turn_ns / 2;
   int r = limit_part(b, s, k, &t);
   if (!r && is_free) r = limit_part(b, s, k, &other);
-  if (!r) figures_add(out, is_free && other.trips && is_better(&other, &t) ? &other : &t);
+  if (!r) figures_add(out, turn, is_free && other.trips && is_better(&other, &t) ? &other : &t);
   tl_histogram_free(t.histogram);
   tl_histogram_free(other.histogram);
   return r;
 }
 
 static int call_turn(struct bench *b, struct tl_bench_session *s, const struct bench_case *k,
-                     struct figures *out) {
+                     size_t turn, struct figures *out) {
   struct tl_turn t = {.placement = k->placement,
                       .in_flight = k->in_flight,
                       .duration_ns = b->turn_ns,
                       .histogram = tl_histogram_new()};
   int r = tl_bench_place(s, k->placement);
   if (!r) r = tl_bench_turn(s, &t);
-  if (!r) figures_add(out, &t);
+  if (!r) figures_add(out, turn, &t);
   tl_histogram_free(t.histogram);
   return r;
 }
@@ -164,13 +175,13 @@ static void report(struct bench *b, const struct bench_case *k, const char *path
                              .p50_ns = tl_histogram_at(calls->all, 0.5),
                              .p99_ns = tl_histogram_at(calls->all, 0.99),
                              .p999_ns = tl_histogram_at(calls->all, 0.999),
-                             .per_second = median(calls->rate, calls->turns),
+                             .per_second = median(calls->rate),
                              .is_rate = is_rate};
-  if (limit->turns) {
+  if (median(limit->rate) > 0) {
     row.limit = tl_limit_name(k->limit);
-    row.limit_value =
-        is_rate ? median(limit->rate, limit->turns) : (double)tl_histogram_at(limit->all, 0.5);
-    row.ratio = (is_rate ? row.per_second : (double)row.p50_ns) / row.limit_value;
+    row.limit_value = is_rate ? median(limit->rate) : (double)tl_histogram_at(limit->all, 0.5);
+    row.ratio =
+        is_rate ? median_ratio(calls->rate, limit->rate) : median_ratio(calls->p50, limit->p50);
   }
   tl_report_row(b->command, &row);
   if (!strcmp(k->name, "local-default") && k->placement == TL_PLACE_FREE) b->local_p50 = row.p50_ns;
@@ -182,14 +193,14 @@ static int run_turns(struct bench *b, struct tl_bench_session *s, const struct b
   struct figures calls = {.all = tl_histogram_new()}, limit = {.all = tl_histogram_new()};
   bool has_limit = !k->carrier || b->has_chain;
   int r = 0;
-  for (int i = 0; i < TURNS && !r && !tl_bench_interrupted; i++) {
+  for (size_t i = 0; i < TURNS && !r && !tl_bench_interrupted; i++) {
     tl_bench_pause(s, true);
-    if (has_limit && limit_turn(b, s, k, &limit)) has_limit = false;
+    if (has_limit && limit_turn(b, s, k, i, &limit)) has_limit = false;
     tl_bench_pause(s, false);
-    r = call_turn(b, s, k, &calls);
+    r = call_turn(b, s, k, i, &calls);
   }
   tl_placement_restore();
-  if (calls.turns) report(b, k, tulle_channel_path(s->echo), &calls, &limit);
+  if (median(calls.rate) > 0) report(b, k, tulle_channel_path(s->echo), &calls, &limit);
   tl_histogram_free(calls.all);
   tl_histogram_free(limit.all);
   return r;
