@@ -78,18 +78,6 @@ int tl_ask(struct tl_ask *a, const char *what, const char *procedure, const stru
   return tl_command_fail(a->command, r, why, hint, "cannot %s: %s", what, tulle_error_text(r));
 }
 
-int tl_ask_print_json(struct tl_ask *a, const char *what, const char *procedure) {
-  struct tulle_result result;
-  int r = tl_ask(a, what, procedure, NULL, a->command->timeout_ns, &result);
-  if (r) return r;
-  struct tl_json j = tl_json_on(stdout);
-  struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
-  tl_json_value(&j, &u);
-  tl_json_finish(&j);
-  tulle_result_clear(&result);
-  return 0;
-}
-
 const char *tl_ask_text(const struct tulle_unpack *r, const char *key, char *out, size_t size) {
   struct tulle_unpack at = tulle_unpack_key(r, key);
   size_t length;

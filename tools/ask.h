@@ -30,9 +30,6 @@ void tl_ask_close(struct tl_ask *a);
 int tl_ask(struct tl_ask *a, const char *what, const char *procedure, const struct tulle_pack *args,
            uint64_t timeout_ns, struct tulle_result *out);
 
-/* Asks, and prints the result as it is, as JSON. Returns the exit code. */
-int tl_ask_print_json(struct tl_ask *a, const char *what, const char *procedure);
-
 /* ---- reading results ---- */
 
 /* The text under `key` of the map at `r`, cut to fit; "" if there is none. Returns `out`. */

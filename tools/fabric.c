@@ -8,6 +8,7 @@
 #include "tools/ask.h"
 #include "tools/columns.h"
 #include "tools/json.h"
+#include "tools/listing.h"
 #include "tools/verbs.h"
 
 /* Asks about one name; 0 and the result, or the exit code. */
@@ -59,18 +60,16 @@ int tl_verb_fabric_create(struct tl_command *c) {
   return r;
 }
 
-static void print_members(const struct tulle_result *result) {
+static void print_members(const struct tl_listing *members) {
   struct tl_columns t = tl_columns_new("NODE STATE >SERIAL ID");
-  struct tulle_unpack u = tulle_unpack_on(result->data, result->size);
-  size_t count = tulle_unpack_array(&u);
   char text[128];
-  for (size_t i = 0; i < count; i++) {
-    bool is_self = tl_ask_bool(&u, "self");
-    tl_columns_add(&t, tl_ask_text(&u, "node", text, sizeof text));
-    tl_columns_add(&t, is_self ? "this node" : tl_ask_text(&u, "state", text, sizeof text));
-    tl_columns_add_count(&t, tl_ask_uint(&u, "serial", 0));
-    tl_columns_add(&t, tl_ask_id(&u, "node_id", text, sizeof text));
-    tulle_unpack_skip(&u);
+  for (size_t i = 0; i < members->count; i++) {
+    const struct tulle_unpack *row = &members->rows[i];
+    bool is_self = tl_ask_bool(row, "self");
+    tl_columns_add(&t, tl_ask_text(row, "node", text, sizeof text));
+    tl_columns_add(&t, is_self ? "this node" : tl_ask_text(row, "state", text, sizeof text));
+    tl_columns_add_count(&t, tl_ask_uint(row, "serial", 0));
+    tl_columns_add(&t, tl_ask_id(row, "node_id", text, sizeof text));
   }
   tl_columns_print(&t, stdout);
   tl_columns_free(&t);
@@ -78,16 +77,15 @@ static void print_members(const struct tulle_result *result) {
 
 int tl_verb_members(struct tl_command *c) {
   struct tl_ask a;
-  struct tulle_result result;
+  struct tl_listing members;
   int r = tl_ask_open(c, &a);
-  if (!r && c->json) {
-    r = tl_ask_print_json(&a, "list members", "members");
-  } else if (!r) {
-    r = tl_ask(&a, "list members", "members", NULL, c->timeout_ns, &result);
-    if (!r) {
-      print_members(&result);
-      tulle_result_clear(&result);
-    }
+  if (!r) r = tl_listing_ask(&a, "list members", "members", NULL, &members);
+  if (!r) {
+    if (c->json)
+      tl_listing_print_rows(&members);
+    else
+      print_members(&members);
+    tl_listing_free(&members);
   }
   tl_ask_close(&a);
   return r;

@@ -64,7 +64,7 @@ int tl_verb_find(struct tl_command *c) {
   int r = parse_wish(c, &wish);
   if (r) return r;
   r = tl_ask_open(c, &a);
-  if (!r) r = tl_listing_ask(&a, wish.capability, &listing);
+  if (!r) r = tl_listing_ask(&a, "list services", "list", wish.capability, &listing);
   if (!r) {
     size_t kept = 0;
     for (size_t i = 0; i < listing.count; i++)

@@ -14,9 +14,9 @@ struct tl_listing_page {
   struct tulle_result result;
 };
 
-/* One answer of the node: as many services, from number `from` on, as fit into a message. */
-static int ask_page(struct tl_ask *a, const char *capability, uint64_t from,
-                    struct tulle_result *out) {
+/* One answer of the node: as many rows, from number `from` on, as fit into a message. */
+static int ask_page(struct tl_ask *a, const char *what, const char *procedure,
+                    const char *capability, uint64_t from, struct tulle_result *out) {
   unsigned char bytes[512];
   struct tulle_pack args = tulle_pack_on(bytes, sizeof bytes);
   tulle_pack_map(&args, capability ? 2 : 1);
@@ -26,7 +26,7 @@ static int ask_page(struct tl_ask *a, const char *capability, uint64_t from,
   }
   tulle_pack_text(&args, "from");
   tulle_pack_uint(&args, from);
-  return tl_ask(a, "list services", "list", &args, a->command->timeout_ns, out);
+  return tl_ask(a, what, procedure, &args, a->command->timeout_ns, out);
 }
 
 /* Appends the rows of one answer; returns how many. */
@@ -43,7 +43,8 @@ static size_t take_page(struct tl_listing *l, const struct tulle_result *page) {
   return l->count - before;
 }
 
-int tl_listing_ask(struct tl_ask *a, const char *capability, struct tl_listing *out) {
+int tl_listing_ask(struct tl_ask *a, const char *what, const char *procedure,
+                   const char *capability, struct tl_listing *out) {
   struct tl_listing l = {0};
   size_t taken;
   do {
@@ -51,7 +52,7 @@ int tl_listing_ask(struct tl_ask *a, const char *capability, struct tl_listing *
     TL_ASSERT(page);
     page->next = l.pages;
     l.pages = page;
-    int r = ask_page(a, capability, l.count, &page->result);
+    int r = ask_page(a, what, procedure, capability, l.count, &page->result);
     if (r) {
       tl_listing_free(&l);
       return r;
@@ -100,6 +101,17 @@ static void row_json(struct tl_json *j, const struct tulle_unpack *row) {
   tl_json_put_text(j, "path", tl_ask_text(row, "path", text, sizeof text));
   tl_json_put_uint(j, "age_ns", tl_ask_uint(row, "age_ns", 0));
   tl_json_end(j);
+}
+
+void tl_listing_print_rows(const struct tl_listing *l) {
+  struct tl_json j = tl_json_on(stdout);
+  tl_json_array(&j);
+  for (size_t i = 0; i < l->count; i++) {
+    struct tulle_unpack row = l->rows[i];
+    tl_json_value(&j, &row);
+  }
+  tl_json_end(&j);
+  tl_json_finish(&j);
 }
 
 void tl_listing_print_json(const struct tl_listing *l) {

@@ -9,33 +9,36 @@
 #include "tools/columns.h"
 #include "tools/verbs.h"
 
-static int print_nodes(struct tl_ask *a) {
-  struct tulle_result result;
-  if (a->command->json) return tl_ask_print_json(a, "list nodes", "nodes");
-  int r = tl_ask(a, "list nodes", "nodes", NULL, a->command->timeout_ns, &result);
-  if (r) return r;
+static void print_node_rows(const struct tl_listing *nodes) {
   struct tl_columns t = tl_columns_new("NODE STATE PATH KNOWN_BY >AGE ID");
-  struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
-  size_t count = tulle_unpack_array(&u);
   char text[128];
-  for (size_t i = 0; i < count; i++) {
-    tl_columns_add(&t, tl_ask_text(&u, "node", text, sizeof text));
-    tl_columns_add(&t, tl_ask_text(&u, "state", text, sizeof text));
-    tl_columns_add(&t, tl_ask_text(&u, "path", text, sizeof text));
-    tl_columns_add(&t, tl_ask_text(&u, "known_by", text, sizeof text));
-    tl_columns_add_duration(&t, tl_ask_uint(&u, "age_ns", 0));
-    tl_columns_add(&t, tl_ask_id(&u, "node_id", text, sizeof text));
-    tulle_unpack_skip(&u);
+  for (size_t i = 0; i < nodes->count; i++) {
+    static const char *const texts[] = {"node", "state", "path", "known_by"};
+    const struct tulle_unpack *row = &nodes->rows[i];
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+      tl_columns_add(&t, tl_ask_text(row, texts[k], text, sizeof text));
+    tl_columns_add_duration(&t, tl_ask_uint(row, "age_ns", 0));
+    tl_columns_add(&t, tl_ask_id(row, "node_id", text, sizeof text));
   }
   tl_columns_print(&t, stdout);
   tl_columns_free(&t);
-  tulle_result_clear(&result);
+}
+
+static int print_nodes(struct tl_ask *a) {
+  struct tl_listing nodes;
+  int r = tl_listing_ask(a, "list nodes", "nodes", NULL, &nodes);
+  if (r) return r;
+  if (a->command->json)
+    tl_listing_print_rows(&nodes);
+  else
+    print_node_rows(&nodes);
+  tl_listing_free(&nodes);
   return 0;
 }
 
 static int print_services(struct tl_ask *a) {
   struct tl_listing listing;
-  int r = tl_listing_ask(a, NULL, &listing);
+  int r = tl_listing_ask(a, "list services", "list", NULL, &listing);
   if (r) return r;
   if (a->command->json)
     tl_listing_print_json(&listing);

@@ -16,6 +16,14 @@ static struct tl_mesh *mesh_of(const struct tl_request *q) {
 
 /* ---- listings ---- */
 
+/* Rows in one answer: well within what a checked message may hold. Whoever asks goes on with `from`. */
+#define ROWS_MAX 100
+
+static size_t rows_from(uint64_t from, size_t all) {
+  if (from >= all) return 0;
+  return all - from < ROWS_MAX ? all - (size_t)from : ROWS_MAX;
+}
+
 static void pack_pair(struct tulle_pack *w, const char *key, const char *value) {
   tulle_pack_text(w, key);
   tulle_pack_text(w, value);
@@ -76,14 +84,19 @@ static void pack_self(struct tulle_pack *w, const struct tl_node *node, uint64_t
 static int do_nodes(struct tl_request *q) {
   struct tl_mesh *mesh = mesh_of(q);
   struct tl_discovery_entry entry;
-  size_t cursor = 0, count = 1;
-  while (tl_discovery_next(mesh->config.discovery, &cursor, &entry) == 0) count++;
-  if (count > TL_MSGPACK_OBJECTS_MAX / 16) count = TL_MSGPACK_OBJECTS_MAX / 16;
+  size_t cursor = 0, all = 1;
+  uint64_t from = 0;
+  int r = tl_request_uint(q, "from", &from);
+  if (r < 0) return r;
+  while (tl_discovery_next(mesh->config.discovery, &cursor, &entry) == 0) all++;
+  size_t count = rows_from(from, all);
   tulle_pack_array(&q->result, count);
-  pack_self(&q->result, q->program->node, q->now);
+  if (from == 0) pack_self(&q->result, q->program->node, q->now);
   cursor = 0;
-  while (--count && tl_discovery_next(mesh->config.discovery, &cursor, &entry) == 0)
-    pack_node(&q->result, mesh, &entry, q->now);
+  for (size_t i = 1; count && i < from + count; i++) { /* nobody changes the table meanwhile */
+    (void)tl_discovery_next(mesh->config.discovery, &cursor, &entry);
+    if (i >= from) pack_node(&q->result, mesh, &entry, q->now);
+  }
   return 0;
 }
 
@@ -115,13 +128,17 @@ static void pack_link(struct tulle_pack *w, struct tl_mesh_peer *peer, uint64_t 
 
 static int do_links(struct tl_request *q) {
   struct tl_mesh *mesh = mesh_of(q);
-  size_t count = 0;
-  TL_LIST_FOR_EACH(l, &mesh->peers) if (++count == TL_MSGPACK_OBJECTS_MAX / 36) break;
+  uint64_t from = 0, number = 0;
+  size_t all = 0;
+  int r = tl_request_uint(q, "from", &from);
+  if (r < 0) return r;
+  TL_LIST_FOR_EACH(l, &mesh->peers) all++;
+  size_t count = rows_from(from, all);
   tulle_pack_array(&q->result, count);
-  for (struct tl_list *l = mesh->peers.next; count; count--) {
-    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
-    l = l->next; /* refreshing sorts places, not peers */
-    pack_link(&q->result, peer, q->now);
+  TL_LIST_FOR_EACH(l, &mesh->peers) { /* refreshing sorts places, not peers */
+    if (number >= from && number - from < count)
+      pack_link(&q->result, tl_container_of(l, struct tl_mesh_peer, in_mesh), q->now);
+    number++;
   }
   return 0;
 }
@@ -129,10 +146,12 @@ static int do_links(struct tl_request *q) {
 static int do_members(struct tl_request *q) {
   struct tl_mesh *mesh = mesh_of(q);
   const struct tl_trust_state *state = tl_trust_state_of(mesh->config.trust);
-  size_t count = state->member_count < TL_MSGPACK_OBJECTS_MAX / 14 ? state->member_count
-                                                                   : TL_MSGPACK_OBJECTS_MAX / 14;
+  uint64_t from = 0;
+  int r = tl_request_uint(q, "from", &from);
+  if (r < 0) return r;
+  size_t count = rows_from(from, state->member_count);
   tulle_pack_array(&q->result, count);
-  for (size_t i = 0; i < count; i++) {
+  for (size_t i = (size_t)from; count && i < from + count; i++) {
     const struct tl_member *m = &state->members[i];
     bool is_self = memcmp(m->node_id, mesh->config.identity->node_id, 16) == 0;
     const struct tl_mesh_peer *peer = peer_by_id(mesh, m->node_id);

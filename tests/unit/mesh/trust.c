@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/bytes.h"
+#include "core/wire/msgpack.h"
 #include "crypto/revocation.h"
 #include "node/mesh/peer.h"
 #include "tests/unit/mesh/mate.h"
@@ -108,6 +109,48 @@ static void a_grant_of_a_large_fabric_fits_a_message(void **state) {
   assert_int_equal(
       tl_trust_join(m->fixture.trust, m->fixture.identity, &token, got.blob, got.blob_size, false),
       0);
+}
+
+static void every_member_is_listed_page_by_page(void **state) {
+  struct mates *w = *state;
+  struct tl_certificate c = tl_trust_state_of(w->fixture.trust)->self;
+  for (unsigned i = 0; i < TL_MEMBERS_MAX - 1; i++) {
+    memcpy(c.key, &i, sizeof i);
+    c.serial = 1000 + i;
+    memset(c.name, 'a' + (int)(i % 26), TL_NODE_NAME_BYTES_MAX); /* as long as they can be */
+    assert_int_equal(tl_trust_note_member(w->fixture.trust, &c), 0);
+  }
+  uint64_t listed = 0;
+  for (size_t rows = 1; rows;) {
+    uint8_t args[32];
+    struct tulle_pack p = tulle_pack_on(args, sizeof args);
+    tulle_pack_map(&p, 1), tulle_pack_text(&p, "from"), tulle_pack_uint(&p, listed);
+    uint64_t id =
+        memory_send(&w->programs[ADMIN], mates_now(w), "members", args, tulle_pack_size(&p));
+    const struct memory_reply *reply = memory_reply_to(&w->programs[ADMIN], id);
+    assert_int_equal(reply->status, 0);
+    assert_int_equal(tl_msgpack_check(reply->body, reply->size), 0);
+    struct tulle_unpack u = tulle_unpack_on(reply->body, reply->size);
+    rows = tulle_unpack_array(&u);
+    listed += rows;
+  }
+  assert_int_equal(listed, TL_MEMBERS_MAX);
+}
+
+static void pages_beyond_the_end_are_empty(void **state) {
+  struct mates *w = *state;
+  static const char *const procedures[] = {"members", "nodes", "links"};
+  static const uint64_t froms[] = {2, 1000, UINT64_MAX};
+  mate_link(w, 0);
+  for (size_t i = 0; i < 9; i++) {
+    uint8_t args[32];
+    struct tulle_pack p = tulle_pack_on(args, sizeof args);
+    tulle_pack_map(&p, 1), tulle_pack_text(&p, "from"), tulle_pack_uint(&p, froms[i % 3]);
+    assert_int_equal(memory_call(&w->programs[ADMIN], mates_now(w), procedures[i / 3], args,
+                                 tulle_pack_size(&p)),
+                     0);
+    assert_memory_equal(memory_text(&w->programs[ADMIN]), "\x90", 1);
+  }
 }
 
 /* ---- who is believed ---- */
@@ -425,6 +468,8 @@ int main(void) {
       TEST(the_removed_one_never_gets_the_new_secret),
       TEST(the_longest_list_is_told_and_services_after_it),
       TEST(a_grant_of_a_large_fabric_fits_a_message),
+      TEST(every_member_is_listed_page_by_page),
+      TEST(pages_beyond_the_end_are_empty),
       TEST(a_newer_list_of_the_authority_is_believed_from_anybody),
       TEST(an_old_list_changes_nothing),
       cmocka_unit_test(forged_lists_end_the_link),
