@@ -32,3 +32,11 @@ void tl_gather_deinit(struct tl_gather *g) {
   free(g->bytes);
   *g = (struct tl_gather){0};
 }
+
+int tl_mesh_send(struct tl_link *link, struct tl_lane *lane, uint8_t kind,
+                 const struct tl_mesh_message *message) {
+  static uint8_t bytes[TL_MESH_BYTES_MAX];
+  struct iovec body = {bytes, tl_mesh_encode(message, bytes, sizeof bytes)};
+  if (!body.iov_len) return TULLE_E_TOO_BIG;
+  return tl_link_send(link, lane, TL_CLASS_ORDERED, kind, 0, &body, 1);
+}

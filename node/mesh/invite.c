@@ -1,24 +1,27 @@
 #include "node/mesh/invite.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "crypto/token.h"
-#include "node/mesh/mesh.h"
+#include "node/mesh/gather.h"
 
 /* What an invitation lives where nobody says how long. */
 #define INVITATION_NS (15 * 60 * TL_S)
 
+static int send_on(struct tl_link *link, const struct tl_mesh_message *m) {
+  return tl_mesh_send(link, tl_flow_lane(tl_link_flow(link), 0), TL_MESH_NODE, m);
+}
+
 /* ---- making one ---- */
 
 /* 0 and the token's text; else the code. */
-static int make(struct tl_mesh *mesh, uint64_t now, uint64_t life_ns, uint32_t roles,
+static int make(const struct tl_invite *i, uint64_t now, uint64_t life_ns, uint32_t roles,
                 char out[TL_TOKEN_TEXT_SIZE]) {
   struct tl_token token;
-  int r = tl_trust_invite(mesh->config.trust, now, life_ns, roles, &token);
+  int r = tl_trust_invite(i->trust, now, life_ns, roles, &token);
   if (r < 0) return r;
-  token.address_count = (uint8_t)mesh->config.own_addresses(
-      mesh->config.own_context, token.addresses, TL_TOKEN_ADDRESSES_MAX);
+  token.address_count =
+      (uint8_t)i->own_addresses(i->own_context, token.addresses, TL_TOKEN_ADDRESSES_MAX);
   tl_token_format(&token, out);
   explicit_bzero(&token, sizeof token);
   return 0;
@@ -45,63 +48,51 @@ static size_t pack_result(struct tulle_pack *w, const char *token, size_t size, 
 
 /* ---- asking the authority ---- */
 
-static struct tl_mesh_peer *authority_peer(const struct tl_mesh *mesh) {
-  TL_LIST_FOR_EACH(l, &mesh->peers) {
-    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
-    if (tl_link_peer(peer->link)->roles & TL_ROLES_ADMIN && peer->place.is_reachable) return peer;
-  }
-  return NULL;
+/* Nobody is asked any more; the call that waited. */
+static struct tl_pending *take_pending(struct tl_invite *i) {
+  struct tl_pending *pending = i->pending;
+  i->pending = NULL;
+  i->asked = NULL;
+  return pending;
 }
 
 static void asker_gone(struct tl_pending *pending, uint64_t now) {
-  struct tl_mesh *mesh = pending->context;
   (void)now;
-  mesh->invite.pending = NULL;
-  mesh->invite.peer = NULL;
+  (void)take_pending(pending->context);
 }
 
-static int ask(struct tl_mesh *mesh, struct tl_request *q, uint64_t life_ns) {
-  struct tl_invite *i = &mesh->invite;
-  struct tl_mesh_peer *peer = authority_peer(mesh);
+static int ask(struct tl_invite *i, struct tl_request *q, struct tl_link *authority,
+               uint64_t life_ns) {
   if (i->pending) return tl_request_refuse(q, TULLE_E_BUSY, "another invitation is being made");
-  if (!peer)
+  if (!authority)
     return tl_request_refuse(q, TULLE_E_UNREACHABLE,
                              "the node that holds the fabric's authority is not linked now");
   struct tl_mesh_message m = {
       .type = TL_MESH_INVITE_REQUEST, .generation = ++i->number, .life = life_ns};
   int r = tl_pending_new(q, asker_gone, &i->pending);
   if (r < 0) return r;
-  i->pending->context = mesh;
-  i->peer = peer;
-  r = tl_mesh_send(peer->link, peer->lane, TL_MESH_NODE, &m);
-  if (r == 0) return TL_LATER;
-  struct tl_pending *pending = i->pending;
-  *i = (struct tl_invite){.number = i->number};
-  tl_pending_answer(pending, r == TL_FULL ? TULLE_E_AGAIN : r, NULL, 0);
+  i->pending->context = i;
+  i->asked = authority;
+  r = send_on(authority, &m);
+  if (r != 0) tl_pending_answer(take_pending(i), r == TL_FULL ? TULLE_E_AGAIN : r, NULL, 0);
   return TL_LATER;
 }
 
-int tl_invite_procedure(struct tl_request *q) {
-  struct tl_mesh *mesh = q->program->node->remote.context;
-  const struct tl_trust_state *state = tl_trust_state_of(mesh->config.trust);
+int tl_invite_procedure(struct tl_invite *i, struct tl_request *q, struct tl_link *authority) {
   uint64_t life_ns = 0;
   bool may_invite = false;
   char token[TL_TOKEN_TEXT_SIZE];
   int r = tl_request_uint(q, "life_ns", &life_ns);
   if (r == 0) r = tl_request_bool(q, "may_invite", &may_invite);
   if (r < 0) return r;
-  if (!mesh->config.port)
-    return tl_request_refuse(
-        q, TULLE_E_REFUSED,
-        "this node is local only: start one with 'tulle node' and invite there");
   if (!life_ns) life_ns = INVITATION_NS;
-  bool is_authority = tl_trust_is_authority(mesh->config.trust);
-  if (!is_authority && state->self.flags & TL_CERTIFICATE_MAY_INVITE) {
-    if (!may_invite) return ask(mesh, q, life_ns);
+  bool may_ask = tl_trust_state_of(i->trust)->self.flags & TL_CERTIFICATE_MAY_INVITE;
+  if (may_ask && !tl_trust_is_authority(i->trust)) {
+    if (!may_invite) return ask(i, q, authority, life_ns);
     return tl_request_refuse(q, TULLE_E_REFUSED,
                              "only the authority's node lets in members that may invite");
   }
-  r = make(mesh, q->now, life_ns, TL_ROLES_DEFAULT | (may_invite ? TL_ROLES_INVITE : 0), token);
+  r = make(i, q->now, life_ns, TL_ROLES_DEFAULT | (may_invite ? TL_ROLES_INVITE : 0), token);
   if (r < 0) return tl_request_refuse(q, r, "%s", why_not(r));
   pack_result(&q->result, token, strlen(token), life_ns);
   explicit_bzero(token, sizeof token);
@@ -110,42 +101,39 @@ int tl_invite_procedure(struct tl_request *q) {
 
 /* ---- being asked ---- */
 
-void tl_invite_take_request(struct tl_mesh_peer *peer, const struct tl_mesh_message *m,
-                            uint64_t now) {
-  const struct tl_peer_info *info = tl_link_peer(peer->link);
+void tl_invite_take_request(struct tl_invite *i, struct tl_link *link,
+                            const struct tl_mesh_message *m, uint64_t now) {
+  const struct tl_peer_info *info = tl_link_peer(link);
   struct tl_mesh_message answer = {
       .type = TL_MESH_INVITATION, .generation = m->generation, .blob = (const uint8_t *)""};
   char token[TL_TOKEN_TEXT_SIZE] = "";
   bool may = info->has_certificate && info->certificate.flags & TL_CERTIFICATE_MAY_INVITE;
-  answer.code = may ? make(peer->mesh, now, m->life, TL_ROLES_DEFAULT, token) : TULLE_E_REFUSED;
+  answer.code = may ? make(i, now, m->life, TL_ROLES_DEFAULT, token) : TULLE_E_REFUSED;
   if (answer.code < 0)
     strncpy(answer.text, why_not(answer.code), sizeof answer.text - 1);
   else
     answer.blob = (const uint8_t *)token, answer.blob_size = strlen(token);
-  (void)tl_mesh_send(peer->link, peer->lane, TL_MESH_NODE, &answer); /* lost: asked again */
+  (void)send_on(link, &answer); /* lost: asked again */
   explicit_bzero(token, sizeof token);
 }
 
 /* Who asks does not look at the token: whoever joins with it does. */
-void tl_invite_take_answer(struct tl_mesh_peer *peer, const struct tl_mesh_message *m) {
-  struct tl_invite *i = &peer->mesh->invite;
+void tl_invite_take_answer(struct tl_invite *i, const struct tl_link *link,
+                           const struct tl_mesh_message *m) {
   unsigned char result[512];
   struct tulle_pack w = tulle_pack_on(result, sizeof result);
-  if (i->peer != peer || m->generation != i->number) return; /* too late */
-  struct tl_pending *pending = i->pending;
-  *i = (struct tl_invite){.number = i->number};
+  if (!i->pending || i->asked != link || m->generation != i->number) return; /* too late */
   bool is_good = m->code == 0 && m->blob_size && m->blob_size < TL_TOKEN_TEXT_SIZE;
   if (is_good)
-    tl_pending_answer(pending, 0, result, pack_result(&w, (const char *)m->blob, m->blob_size, 0));
+    tl_pending_answer(take_pending(i), 0, result,
+                      pack_result(&w, (const char *)m->blob, m->blob_size, 0));
   else
-    tl_pending_answer(pending, m->code < 0 ? m->code : TULLE_E_PROTOCOL, m->text, strlen(m->text));
+    tl_pending_answer(take_pending(i), m->code < 0 ? m->code : TULLE_E_PROTOCOL, m->text,
+                      strlen(m->text));
   explicit_bzero(result, sizeof result);
 }
 
-void tl_invite_peer_gone(struct tl_mesh_peer *peer) {
-  struct tl_invite *i = &peer->mesh->invite;
-  if (i->peer != peer) return;
-  struct tl_pending *pending = i->pending;
-  *i = (struct tl_invite){.number = i->number};
-  tl_pending_answer(pending, TULLE_E_OUTCOME_UNKNOWN, NULL, 0);
+void tl_invite_link_gone(struct tl_invite *i, const struct tl_link *link) {
+  if (i->pending && i->asked == link)
+    tl_pending_answer(take_pending(i), TULLE_E_OUTCOME_UNKNOWN, NULL, 0);
 }

@@ -16,29 +16,34 @@
 #ifndef TL_NODE_MESH_INVITE_H
 #define TL_NODE_MESH_INVITE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/wire/mesh.h"
+#include "crypto/trust.h"
 #include "node/state/service.h"
-
-struct tl_mesh;
-struct tl_mesh_peer;
+#include "transport/link/endpoint.h"
 
 struct tl_invite {
-  struct tl_mesh_peer *peer;  /* who was asked; NULL: nobody */
-  struct tl_pending *pending; /* the call of `invite`; NULL when its caller stopped waiting */
+  struct tl_trust *trust; /* borrowed */
+  /* This machine's addresses for a token, the most useful first; returns how many. */
+  size_t (*own_addresses)(void *context, struct tl_address *out, size_t max);
+  void *own_context;
+  struct tl_link *asked;      /* the authority's; NULL: nobody was asked */
+  struct tl_pending *pending; /* the call of `invite` that waits for it */
   uint64_t number;            /* of the last request */
 };
 
-/* The procedure `invite`. */
-int tl_invite_procedure(struct tl_request *q);
+/* The procedure `invite`. `authority`: the link to its node, or NULL. */
+int tl_invite_procedure(struct tl_invite *i, struct tl_request *q, struct tl_link *authority);
 
 /* invite_request and invitation on lane 0 of a link between members. */
-void tl_invite_take_request(struct tl_mesh_peer *peer, const struct tl_mesh_message *m,
-                            uint64_t now);
-void tl_invite_take_answer(struct tl_mesh_peer *peer, const struct tl_mesh_message *m);
+void tl_invite_take_request(struct tl_invite *i, struct tl_link *link,
+                            const struct tl_mesh_message *m, uint64_t now);
+void tl_invite_take_answer(struct tl_invite *i, const struct tl_link *link,
+                           const struct tl_mesh_message *m);
 
-/* The peer's link is gone. */
-void tl_invite_peer_gone(struct tl_mesh_peer *peer);
+/* The link is gone. */
+void tl_invite_link_gone(struct tl_invite *i, const struct tl_link *link);
 
 #endif

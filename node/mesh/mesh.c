@@ -421,6 +421,9 @@ int tl_mesh_new(const struct tl_mesh_config *config, struct tl_mesh **out_mesh) 
   mesh->config = *config;
   tl_list_init(&mesh->peers);
   tl_accounts_init(&mesh->accounts, &config->node->config.limit, config->node->config.secret);
+  mesh->invite = (struct tl_invite){.trust = config->trust,
+                                    .own_addresses = config->own_addresses,
+                                    .own_context = config->own_context};
   tl_mesh_service_install(mesh);
   *out_mesh = mesh;
   return 0;

@@ -12,14 +12,6 @@
 #define MESH_VERSION_MIN 1
 #define MESH_VERSION_MAX 1
 
-int tl_mesh_send(struct tl_link *link, struct tl_lane *lane, uint8_t kind,
-                 const struct tl_mesh_message *message) {
-  static uint8_t bytes[TL_MESH_BYTES_MAX];
-  struct iovec body = {bytes, tl_mesh_encode(message, bytes, sizeof bytes)};
-  if (!body.iov_len) return TULLE_E_TOO_BIG;
-  return tl_link_send(link, lane, TL_CLASS_ORDERED, kind, 0, &body, 1);
-}
-
 /* ---- life ---- */
 
 static struct tl_registry *registry_of(const struct tl_mesh_peer *peer) {
@@ -75,7 +67,7 @@ static void end_proxies(struct tl_mesh_peer *peer, uint64_t now, int code) {
 struct tl_mesh_peer *tl_mesh_peer_free(struct tl_mesh_peer *peer, uint64_t now, int code,
                                        const char *reason) {
   if (!peer) return NULL;
-  tl_invite_peer_gone(peer);
+  tl_invite_link_gone(&peer->mesh->invite, peer->link);
   end_proxies(peer, now, code);
   forget_offers(peer, now, reason);
   tl_registry_remove_place(registry_of(peer), &peer->place);
@@ -331,10 +323,10 @@ static int take_message(struct tl_mesh_peer *peer, const struct tl_mesh_message 
   case TL_MESH_MEMBER:
     return take_member(peer, m, now);
   case TL_MESH_INVITE_REQUEST:
-    tl_invite_take_request(peer, m, now);
+    tl_invite_take_request(&peer->mesh->invite, peer->link, m, now);
     return 0;
   case TL_MESH_INVITATION:
-    tl_invite_take_answer(peer, m);
+    tl_invite_take_answer(&peer->mesh->invite, peer->link, m);
     return 0;
   default:
     return TULLE_E_PROTOCOL;

@@ -64,8 +64,4 @@ void tl_mesh_peer_set_reachable(struct tl_mesh_peer *peer, uint64_t now, bool is
 /* Path and round-trip time, for listings and nearness. */
 void tl_mesh_peer_refresh(struct tl_mesh_peer *peer, uint64_t now);
 
-/* One message on lane 0. TL_FULL: try again when it is writable. */
-int tl_mesh_send(struct tl_link *link, struct tl_lane *lane, uint8_t kind,
-                 const struct tl_mesh_message *message);
-
 #endif

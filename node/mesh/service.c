@@ -200,6 +200,25 @@ static int do_fabric_create(struct tl_request *q) {
   return 0;
 }
 
+/* The node that holds the fabric's authority, where it can be asked. */
+static struct tl_link *authority_link(const struct tl_mesh *mesh) {
+  TL_LIST_FOR_EACH(l, &mesh->peers) {
+    struct tl_mesh_peer *peer = tl_container_of(l, struct tl_mesh_peer, in_mesh);
+    if (tl_link_peer(peer->link)->roles & TL_ROLES_ADMIN && peer->place.is_reachable)
+      return peer->link;
+  }
+  return NULL;
+}
+
+static int do_invite(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  if (!mesh->config.port)
+    return tl_request_refuse(
+        q, TULLE_E_REFUSED,
+        "this node is local only: start one with 'tulle node' and invite there");
+  return tl_invite_procedure(&mesh->invite, q, authority_link(mesh));
+}
+
 /* The addresses to dial: those that a person gave, else the token's. */
 static int read_addresses(struct tl_request *q, const struct tl_token *token,
                           struct tl_address *out, size_t *out_count) {
@@ -348,7 +367,7 @@ static const struct tl_procedure_entry procedures[] = {
     {"links", do_links, false},
     {"members", do_members, false},
     {"fabric_create", do_fabric_create, true},
-    {"invite", tl_invite_procedure, true},
+    {"invite", do_invite, true},
     {"join", do_join, true},
     {"members_remove", do_members_remove, true},
     {"link_carrier", do_link_carrier, true},
