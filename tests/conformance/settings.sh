@@ -97,10 +97,11 @@ one)
   ;;
 loopback)
   expected=udp
-  port=$((20000 + $$ % 20000))
-  start_node a --no-mdns --listen "127.0.0.1:$port"
-  start_node b --no-mdns --listen "127.0.0.1:$((port + 1))"
-  join_b_to_a "127.0.0.1:$port"
+  # An address of this run alone: a port of 127.0.0.1 may be anybody's by now.
+  host=127.87.$(($$ / 256 % 256)).$(($$ % 256))
+  start_node a --no-mdns --listen "$host:20000"
+  start_node b --no-mdns --listen "$host:20001"
+  join_b_to_a "$host:20000"
   ;;
 udp | tcp)
   expected=$setting
