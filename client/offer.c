@@ -42,12 +42,14 @@ static void end_calls(struct tulle *t, struct tulle_service *s) {
   tl_service_wait_for_handlers(s);
 }
 
-int tulle_offer(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out) {
+int tl_offer(struct tulle *t, const struct tulle_offer *offer, void *object,
+             struct tulle_service **out) {
   struct tulle_service *s;
   if (!offer || !offer->name) return TULLE_E_INVALID;
   int r = tl_attachment_of(t, &t);
   if (!r) r = tl_service_new(t, offer, &s);
   if (r) return r;
+  s->object = object;
   r = service_enter(t, s);
   if (!r) {
     r = register_now(t, s);
@@ -65,6 +67,10 @@ int tulle_offer(struct tulle *t, const struct tulle_offer *offer, struct tulle_s
   tl_lock_give(&t->lock);
   if (out) *out = s;
   return 0;
+}
+
+int tulle_offer(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out) {
+  return tl_offer(t, offer, NULL, out);
 }
 
 struct tulle_service *tulle_withdraw(struct tulle_service *s) {

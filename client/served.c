@@ -38,6 +38,7 @@ static struct tulle_call_context *context_new(struct tl_loop *l) {
 /* `l`: of which the calling thread is the leader, or NULL. */
 static void context_free(struct tl_loop *l, struct tulle_call_context *call) {
   if (call->bytes != call->inline_bytes) free(call->bytes);
+  if (tl_unlikely(call->memory.blocks)) tulle_memory_clear(&call->memory);
   if (tl_likely(l && l->spare_count < SPARES_MAX)) {
     l->spare_count++;
     tl_list_push_front(&l->spares, &call->link);
@@ -126,6 +127,7 @@ static struct tulle_call_context *context_for(struct tulle_channel *c, size_t si
   if (!call) return NULL;
   call->channel = c;
   call->size = size;
+  call->memory = (struct tulle_memory)TULLE_MEMORY_ON(call->memory_bytes);
   call->bytes = tl_likely(size <= sizeof call->inline_bytes) ? call->inline_bytes : malloc(size);
   call->refusal = call->verdict = 0;
   call->is_cancelled = call->is_replied = call->is_later = call->is_listed = false;

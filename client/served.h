@@ -13,9 +13,11 @@
 #define TL_CLIENT_SERVED_H
 
 #include "client/channel.h"
+#include "tulle/memory.h"
 #include "tulle/service.h"
 
 #define TL_SERVED_INLINE_BYTES 384
+#define TL_SERVED_MEMORY_BYTES 512
 
 struct tulle_call_context {
   struct tulle_channel *channel;
@@ -32,11 +34,13 @@ struct tulle_call_context {
   int refusal; /* what it is answered with instead of being run, or 0 */
   int verdict; /* atomic: DEADLINE or CANCELLED once the handler knows that nobody waits, else 0 */
   bool is_one_way;
-  bool is_cancelled; /* atomic */
-  bool is_replied;   /* under the channel's lock */
-  bool is_later;     /* so is this: the handler has returned, the answer comes later */
-  bool is_listed;    /* and this: among the channel's open calls */
+  bool is_cancelled;          /* atomic */
+  bool is_replied;            /* under the channel's lock */
+  bool is_later;              /* so is this: the handler has returned, the answer comes later */
+  bool is_listed;             /* and this: among the channel's open calls */
+  struct tulle_memory memory; /* the handler's, cleared when the call is over */
   uint8_t inline_bytes[TL_SERVED_INLINE_BYTES];
+  uint8_t memory_bytes[TL_SERVED_MEMORY_BYTES];
 };
 
 /*

@@ -31,6 +31,7 @@ struct tulle_service {
   uint64_t process;
   struct tl_list link; /* attachment's lock */
   struct tl_service_info info;
+  void *object; /* the program's */
   struct tl_procedure *procedures;
   size_t procedure_count;
   char *names;
@@ -68,6 +69,10 @@ void tl_services_forget_node(struct tulle *t);
 
 /* A service that nobody knows of yet. INVALID, LIMIT, NO_MEMORY. */
 int tl_service_new(struct tulle *t, const struct tulle_offer *offer, struct tulle_service **out);
+
+/* tulle_offer() with what tulle_call_object() yields. */
+int tl_offer(struct tulle *t, const struct tulle_offer *offer, void *object,
+             struct tulle_service **out);
 
 /* What `register` is told of it, to be freed; NULL: no memory. */
 uint8_t *tl_service_encode_registration(const struct tulle_service *s, size_t *out_size);

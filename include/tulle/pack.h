@@ -58,12 +58,18 @@ static inline unsigned char *tulle_pack_room_(struct tulle_pack *w, size_t size)
   return p;
 }
 
-/* A type byte followed by `size` big-endian bytes of `v`. */
+/* A type byte followed by the `size` lowest bytes of `v`, big-endian. `size` is 0, 1, 2, 4 or 8. */
 static inline void tulle_pack_tagged_(struct tulle_pack *w, unsigned tag, uint64_t v, size_t size) {
   unsigned char *p = tulle_pack_room_(w, 1 + size);
   if (!p) return;
   p[0] = (unsigned char)tag;
-  for (size_t i = size; i > 0; i--, v >>= 8) p[i] = (unsigned char)v;
+  if (!size) return;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  v = __builtin_bswap64(v << (64 - 8 * size));
+#else
+  v <<= 64 - 8 * size;
+#endif
+  memcpy(p + 1, &v, size);
 }
 
 static inline void tulle_pack_nil(struct tulle_pack *w) {
@@ -105,6 +111,12 @@ static inline void tulle_pack_double(struct tulle_pack *w, double v) {
   uint64_t bits;
   memcpy(&bits, &v, sizeof bits);
   tulle_pack_tagged_(w, 0xcb, bits, 8);
+}
+
+static inline void tulle_pack_float(struct tulle_pack *w, float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  tulle_pack_tagged_(w, 0xca, bits, 4);
 }
 
 /* A header for `size` counted things: one of the short forms below `fix_end`, else 8, 16 or 32 bits

@@ -8,6 +8,7 @@
 #define TULLE_SERVICE_H
 
 #include "tulle/attach.h"
+#include "tulle/memory.h"
 #include "tulle/pack.h"
 
 #ifdef __cplusplus
@@ -78,6 +79,13 @@ TULLE_PUBLIC uint64_t tulle_call_deadline(const struct tulle_call_context *call)
  * gone. From then on the caller is told DEADLINE or CANCELLED, whatever is replied: what was begun
  * may be undone. Cost: tens of nanoseconds; ask it in every round of long work. */
 TULLE_PUBLIC bool tulle_call_is_abandoned(const struct tulle_call_context *call);
+
+/* What the generated function that offered the service was given as its object, else NULL. Not after
+ * the handler has returned. */
+TULLE_PUBLIC void *tulle_call_object(const struct tulle_call_context *call);
+
+/* Memory that is given back after the answer, by the library. */
+TULLE_PUBLIC struct tulle_memory *tulle_call_memory(struct tulle_call_context *call);
 
 /* Answers with one msgpack value (size 0: nothing). Never blocks. After it `call` is invalid if the
  * handler had returned TULLE_LATER. Errors: INVALID (second answer), TOO_BIG; a caller that is gone
