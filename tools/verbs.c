@@ -104,6 +104,7 @@ static const struct tl_option bench_echo_options[] = {
 
 static const char *const doctor_examples[] = {"tulle doctor", NULL};
 static const struct tl_option gen_options[] = {
+    {"output", 'o', TL_OPTION_TEXT, "DIR", NULL, "where the files go (default: this folder)"},
     {"check", 0, TL_OPTION_FLAG, NULL, NULL, "only say what is wrong with it"},
     {"canonical", 0, TL_OPTION_FLAG, NULL, NULL, "print its canonical form"},
     {"documented", 0, TL_OPTION_FLAG, NULL, NULL, "print its canonical form with documentation"},
@@ -114,6 +115,7 @@ static const struct tl_option gen_options[] = {
      "was not raised"},
     END_OF_OPTIONS};
 static const char *const gen_examples[] = {
+    "tulle gen textstat.tulle                    textstat.tulle.h and textstat.tulle.c",
     "tulle gen --check textstat.tulle",
     "tulle gen --against released/textstat.tulle textstat.tulle",
     "git show v1.0:textstat.tulle | tulle gen --against - textstat.tulle", NULL};
@@ -248,8 +250,10 @@ const struct tl_verb tl_verbs[] = {
      .operands = "FILE.tulle",
      .operands_min = 1,
      .operands_max = 1,
-     .summary = "check an interface, and compare it with an older one",
-     .details = "Prints nothing and exits with 0 if all is well. FILE may be - for standard input.",
+     .summary = "make C of an interface, check it, or compare it with an older one",
+     .details = "Prints nothing and exits with 0 if all is well. Files that would not change are "
+                "left alone. FILE\n"
+                "may be - for standard input.",
      .options = gen_options,
      .examples = gen_examples,
      .run = tl_verb_gen},

@@ -1,6 +1,7 @@
 #!/bin/sh
 # `tulle gen`: interfaces in, judgement out. Needs no node. Usage: gen.sh BUILD_DIR
 . "$(dirname "$0")/lib.sh"
+source=$PWD
 forms=$PWD/tests/unit/schema/canonical
 cd "$temp" || exit 1
 cp "$forms/textstat.tulle" "$forms/store.tulle" .
@@ -47,10 +48,9 @@ complains '^        \^~~~$'
 expect 2 tulle gen --check --json bad.tulle
 silent
 complains '"problems":\[\{"file":"bad.tulle","line":4,"column":9,'
-expect 2 tulle gen textstat.tulle
-complains 'one of --check, '
 expect 2 tulle gen --check --canonical textstat.tulle
 complains 'one thing'
+expect 2 tulle gen --check --output . textstat.tulle
 expect 2 tulle gen --check
 expect 2 tulle gen --check textstat.tulle store.tulle
 expect 2 tulle gen --against textstat.tulle
@@ -67,6 +67,51 @@ complains '^zero.tulle:1:1: error: the file has more than 262144 bytes$'
 : > empty.tulle
 expect 2 tulle gen --check empty.tulle
 complains '^empty.tulle:1:1: error: expected '
+
+# --- C ---------------------------------------------------------------------------------------------------------------
+
+cp "$source/examples/hello/greeter.tulle" .
+expect 0 tulle gen greeter.tulle
+silent
+for kind in h c; do
+  diff -u "$source/tests/command/golden/greeter.tulle.$kind.txt" greeter.tulle.$kind || fail "greeter.tulle.$kind is another one"
+done
+before=$(stat -c '%i %y' greeter.tulle.[ch])
+expect 0 tulle gen greeter.tulle
+[ "$(stat -c '%i %y' greeter.tulle.[ch])" = "$before" ] || fail "what did not change was written"
+echo changed >> greeter.tulle.h
+mkdir made
+expect 0 tulle gen greeter.tulle --output made
+cmp -s made/greeter.tulle.c greeter.tulle.c || fail "two runs made two different files"
+expect 0 tulle gen greeter.tulle
+cmp -s made/greeter.tulle.h greeter.tulle.h || fail "what had changed was left"
+[ "$(ls made | wc -l)" = 2 ] || fail "something was left behind"
+expect 2 tulle gen greeter.tulle --output missing
+complains 'cannot write missing/greeter.tulle.h'
+complains 'No such file'
+
+# What is not made, and what cannot be: an exit code, a reason, and no files.
+# refused REASON BODY
+refused() {
+  echo "interface small 1 { $2 }" > small.tulle
+  expect 2 tulle gen small.tulle
+  complains "$1"
+  [ ! -e small.tulle.h ] || fail "a header was made of: $2"
+}
+refused "signal 's': no C is generated" 'signal u32 s;'
+refused "stream 's': no C is generated" 'stream u32 s;'
+refused "callback 'c': no C is generated" 'callback c(u32 a);'
+refused "interface 'o': no C is generated" 'interface o { next(); }'
+refused "parameter 'me': no C is generated" 'f(small me);'
+refused "would both be 'small_open'" 'open();'
+refused "would both be 'small_f_within'" 'f(); f_within();'
+refused "would both be 'xs_count'" 'f(list<u32> xs, u32 xs_count);'
+refused "would both be 'small_f_done'" 'f(); struct f_done { u8 a; }'
+refused "would both be 'SMALL_A_B_C'" 'enum a { b_c } enum a_b { c }'
+refused "would both be 'small_s_m_entry'" 'struct s { map<u8, u8> m; } struct s_m_entry { u8 a; }'
+echo 'interface tulle 1 { f(); }' > tulle.tulle
+expect 2 tulle gen tulle.tulle
+complains "would be those of the library"
 
 # --- what changed ----------------------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ check_floors() {
       case $path in
       tulle/*) target=include ;;
       transport/carrier.h) target=transport/carrier.h ;;
+      *.tulle.h) continue ;; # made when it is built
       *) [ -f "$path" ] || { echo "$file: includes \"$path\", which is not there (paths start at the root)"; continue; }
          target=$(module_of "$path") ;;
       esac

@@ -1,5 +1,5 @@
 /*
- * `tulle gen FILE`: checks an interface and prints what was asked for.
+ * `tulle gen FILE`: makes C of an interface, or checks it and prints what was asked for.
  */
 #include <stdio.h>
 
@@ -9,9 +9,10 @@
 #include "tools/json.h"
 #include "tools/verbs.h"
 
-static const char *const wishes[] = {"check", "canonical", "documented", "fingerprint", "against"};
+static const char *const wishes[] = {"check",       "canonical", "documented",
+                                     "fingerprint", "against",   "output"};
 
-/* The one of them that was given, or NULL after a complaint. */
+/* The one of them that was given, "output" if none was, or NULL after a complaint. */
 static const char *wish_of(const struct tl_command *c) {
   const char *wish = NULL;
   bool is_one = true;
@@ -20,12 +21,11 @@ static const char *wish_of(const struct tl_command *c) {
     if (wish) is_one = false;
     wish = wishes[i];
   }
-  if (wish && is_one) return wish;
-  tl_command_fail(c, TULLE_E_INVALID,
-                  "one of --check, --canonical, --documented, --fingerprint, --against OLD",
-                  "tulle gen --help",
-                  wish ? "only one thing can be made of an interface at a time"
-                       : "it is not said what is to be made of the interface");
+  if (is_one) return wish ? wish : "output";
+  tl_command_fail(
+      c, TULLE_E_INVALID,
+      "one of --output DIR, --check, --canonical, --documented, --fingerprint, --against OLD",
+      "tulle gen --help", "only one thing can be made of an interface at a time");
   return NULL;
 }
 
@@ -93,13 +93,15 @@ static int print(const struct tl_command *c, const struct tl_schema *s, const ch
 
 int tl_verb_gen(struct tl_command *c) {
   struct tl_gen_source source;
-  const char *wish = wish_of(c);
+  const char *wish = wish_of(c), *folder = tl_command_text(c, "output");
   if (!wish) return TL_EXIT_USAGE;
   int r = tl_gen_source_read(c, c->operands[0], &source);
   if (r) return r;
   r = check_name(c, &source);
   if (!r && !strcmp(wish, "against"))
     r = tl_gen_against(c, &source, tl_command_text(c, "against"));
+  else if (!r && !strcmp(wish, "output"))
+    r = tl_gen_files(c, &source, folder ? folder : ".");
   else if (!r)
     r = print(c, source.schema, wish);
   tl_gen_source_deinit(&source);

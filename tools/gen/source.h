@@ -20,4 +20,7 @@ void tl_gen_source_deinit(struct tl_gen_source *s);
  * exit code. */
 int tl_gen_against(const struct tl_command *c, const struct tl_gen_source *s, const char *path);
 
+/* Makes header and source in `folder`. Returns the exit code. */
+int tl_gen_files(const struct tl_command *c, const struct tl_gen_source *s, const char *folder);
+
 #endif
