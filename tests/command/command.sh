@@ -127,17 +127,17 @@ input=$temp/x.json expect 0 tulle call bytes.echo.echo -
 says '^x: 1$'
 expect 0 tulle call bytes.echo.echo --json --repeat 3 5
 [ "$(cat "$out")" = "$(printf '5\n5\n5')" ] || fail "three calls"
-expect 0 tulle call greeter.greet name=you
-says '^text: Hello you$'
-expect 0 tulle call greeter.greet@alpha --json '{"name":"you"}'
-says '^\{"text":"Hello you"\}$'
+expect 0 tulle call greeter.greet '["you"]'
+says '^Hello you$'
+expect 0 tulle call greeter.greet@alpha --json '["you"]'
+says '^\["Hello you"\]$'
 expect 0 "$build/bin/hello"
 says '^Hello world$'
 expect 0 tulle call hostinfo.memory --json
 says "\"total_bytes\":$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) * 1024)),"
 expect 0 tulle call hostinfo.all --json
 shape host:text load:object memory:object disks:array uptime_ns:int
-expect 0 tulle call -v greeter.greet name=you
+expect 0 tulle call -v greeter.greet '["you"]'
 complains '^alpha via ring in '
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
@@ -159,7 +159,12 @@ complains 'No such file'
 truncate -s 65M "$temp/large"
 expect 9 tulle call textstat.count "@$temp/large"
 complains 'at most 64 MiB'
-expect 2 tulle call greeter.greet name=5
+expect 2 tulle call greeter.greet '[5]'
+complains "greeter.greet: argument 'name' is not text"
+expect 2 tulle call greeter.greet name=you
+complains 'greeter.greet: the argument list is not an array'
+expect 2 tulle call greeter.greet '["you",1]'
+complains 'the argument list has 2 values, of which 1 are known'
 expect 2 tulle call textstat.count 5
 expect 2 tulle join tl1-this-is-a-secret
 grep -q secret "$err" && fail "the token was repeated"

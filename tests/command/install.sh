@@ -34,9 +34,11 @@ says_hello() {
 }
 
 node_begin alpha --listen 127.0.0.1:0
+expect 0 "$temp/usr/bin/tulle" gen "$source/examples/hello/greeter.tulle"
 for program in greeter hello; do
-  expect 0 $cc $flags "$source/examples/hello/$program.c" -o $program $(pkg-config --cflags --libs tulle)
-  expect 0 $cc $flags "$source/examples/hello/$program.c" -o $program-static $(pkg-config --cflags tulle) "$lib/libtulle.a" -pthread
+  sources="$source/examples/hello/$program.c greeter.tulle.c -I."
+  expect 0 $cc $flags $sources -o $program $(pkg-config --cflags --libs tulle)
+  expect 0 $cc $flags $sources -o $program-static $(pkg-config --cflags tulle) "$lib/libtulle.a" -pthread
 done
 start greeter env "LD_LIBRARY_PATH=$lib" ./greeter
 expect 0 tulle wait greeter
@@ -51,6 +53,9 @@ add_executable(hello-shared ${SOURCE}/examples/hello/hello.c)
 target_link_libraries(hello-shared PRIVATE tulle::tulle)
 add_executable(hello-archive ${SOURCE}/examples/hello/hello.c)
 target_link_libraries(hello-archive PRIVATE tulle::static)
+foreach(target hello-shared hello-archive)
+  tulle_interface(${target} ${SOURCE}/examples/hello/greeter.tulle)
+endforeach()
 END
 expect 0 cmake -S . -B b "-DSOURCE=$source" "-DCMAKE_PREFIX_PATH=$temp/usr" "-DCMAKE_C_FLAGS=$flags"
 expect 0 cmake --build b
@@ -58,5 +63,5 @@ says_hello b/hello-shared
 says_hello b/hello-archive
 
 # The installed command finds what it needs beside itself.
-expect 0 env -u LD_LIBRARY_PATH "$temp/usr/bin/tulle" call greeter.greet name=you
-says '^text: Hello you$'
+expect 0 env -u LD_LIBRARY_PATH "$temp/usr/bin/tulle" call greeter.greet '["you"]'
+says '^Hello you$'
