@@ -145,6 +145,10 @@ static void check_status(struct tl_doctor *d, struct tl_ask *a) {
   check_versions(d, &u);
   check_discovery(d, &u);
   check_ports(d, &u);
+  if (tl_ask_bool(&u, "recovered"))
+    tl_doctor_find(d, TL_DOCTOR_FAIL, "trust",
+                   "look at 'tulle members', then 'tulle fabric accept'",
+                   "the trust file was damaged, and the one before it may lack the newest changes");
   tulle_result_clear(&result);
   check_links(d, a);
   check_nodes(d, a);

@@ -60,6 +60,28 @@ int tl_verb_fabric_create(struct tl_command *c) {
   return r;
 }
 
+int tl_verb_fabric_accept(struct tl_command *c) {
+  struct tl_ask a;
+  struct tulle_result result;
+  int r = tl_ask_open(c, &a);
+  if (!r)
+    r = tl_ask(&a, "go on with the trust file", "fabric_accept", NULL, c->timeout_ns, &result);
+  if (!r) {
+    struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
+    if (c->json) {
+      struct tl_json j = tl_json_on(stdout);
+      tl_json_value(&j, &u);
+      tl_json_finish(&j);
+    } else {
+      tl_command_say(c, tl_ask_bool(&u, "recovered") ? "accepted: members come and go again"
+                                                     : "nothing was wrong");
+    }
+    tulle_result_clear(&result);
+  }
+  tl_ask_close(&a);
+  return r;
+}
+
 static void print_members(const struct tl_listing *members) {
   struct tl_columns t = tl_columns_new("NODE STATE >SERIAL ID");
   char text[128];

@@ -30,6 +30,7 @@ static const char *const node_examples[] = {
     "try",
     NULL};
 
+static const char *const fabric_accept_examples[] = {"tulle members && tulle fabric accept", NULL};
 static const char *const fabric_create_examples[] = {"tulle fabric create lab", NULL};
 
 static const struct tl_option invite_options[] = {
@@ -145,6 +146,15 @@ const struct tl_verb tl_verbs[] = {
      .options = fabric_create_options,
      .examples = fabric_create_examples,
      .run = tl_verb_fabric_create},
+    {.name = "fabric accept",
+     .operands = "",
+     .summary = "go on after the trust file was damaged",
+     .details =
+         "A node whose trust file is damaged uses the one before, and lets nobody in or out: what "
+         "it has may be older\n"
+         "than what it once knew. Look at 'tulle members', remove who was removed, and accept.",
+     .examples = fabric_accept_examples,
+     .run = tl_verb_fabric_accept},
     {.name = "invite",
      .operands = "",
      .summary = "print a token with which another node may join",

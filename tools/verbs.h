@@ -8,6 +8,7 @@ struct tl_command;
 
 int tl_verb_node(struct tl_command *c);
 int tl_verb_fabric_create(struct tl_command *c);
+int tl_verb_fabric_accept(struct tl_command *c);
 int tl_verb_invite(struct tl_command *c);
 int tl_verb_join(struct tl_command *c);
 int tl_verb_members(struct tl_command *c);

@@ -73,6 +73,7 @@ static int ask(struct tl_invite *i, struct tl_request *q, struct tl_link *author
   if (r < 0) return r;
   i->pending->context = i;
   i->asked = authority;
+  i->life_ns = life_ns;
   r = send_on(authority, &m);
   if (r != 0) tl_pending_answer(take_pending(i), r == TL_FULL ? TULLE_E_AGAIN : r, NULL, 0);
   return TL_LATER;
@@ -126,7 +127,7 @@ void tl_invite_take_answer(struct tl_invite *i, const struct tl_link *link,
   bool is_good = m->code == 0 && m->blob_size && m->blob_size < TL_TOKEN_TEXT_SIZE;
   if (is_good)
     tl_pending_answer(take_pending(i), 0, result,
-                      pack_result(&w, (const char *)m->blob, m->blob_size, 0));
+                      pack_result(&w, (const char *)m->blob, m->blob_size, i->life_ns));
   else
     tl_pending_answer(take_pending(i), m->code < 0 ? m->code : TULLE_E_PROTOCOL, m->text,
                       strlen(m->text));

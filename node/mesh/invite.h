@@ -31,7 +31,8 @@ struct tl_invite {
   void *own_context;
   struct tl_link *asked;      /* the authority's; NULL: nobody was asked */
   struct tl_pending *pending; /* the call of `invite` that waits for it */
-  uint64_t number;            /* of the last request */
+  uint64_t number;            /* of the last request, ... */
+  uint64_t life_ns;           /* ... and what it asked for */
 };
 
 /* The procedure `invite`. `authority`: the link to its node, or NULL. */

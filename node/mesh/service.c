@@ -200,6 +200,25 @@ static int do_fabric_create(struct tl_request *q) {
   return 0;
 }
 
+/* A person has looked at what the file before says, and goes on with it. */
+static int do_fabric_accept(struct tl_request *q) {
+  struct tl_mesh *mesh = mesh_of(q);
+  bool was_recovered = tl_trust_is_recovered(mesh->config.trust);
+  int r = tl_trust_accept(mesh->config.trust, q->now);
+  if (r < 0) return r;
+  if (was_recovered) tl_mesh_trust_changed(mesh, q->now);
+  tulle_pack_map(&q->result, 1);
+  tulle_pack_text(&q->result, "recovered"), tulle_pack_bool(&q->result, was_recovered);
+  return 0;
+}
+
+/* Nobody comes in or goes while the store may be older than what was true once. */
+static int refuse_recovered(struct tl_request *q) {
+  return tl_request_refuse(q, TULLE_E_REFUSED,
+                           "the trust file was damaged, and the one before it may lack the newest "
+                           "changes: look at 'tulle members', then 'tulle fabric accept'");
+}
+
 /* The node that holds the fabric's authority, where it can be asked. */
 static struct tl_link *authority_link(const struct tl_mesh *mesh) {
   TL_LIST_FOR_EACH(l, &mesh->peers) {
@@ -216,6 +235,7 @@ static int do_invite(struct tl_request *q) {
     return tl_request_refuse(
         q, TULLE_E_REFUSED,
         "this node is local only: start one with 'tulle node' and invite there");
+  if (tl_trust_is_recovered(mesh->config.trust)) return refuse_recovered(q);
   return tl_invite_procedure(&mesh->invite, q, authority_link(mesh));
 }
 
@@ -280,6 +300,7 @@ static int do_members_remove(struct tl_request *q) {
   if (!member) return tl_request_refuse(q, TULLE_E_NO_PEER, "no member '%s'", name);
   uint8_t key[32];
   memcpy(key, member->key, sizeof key);
+  if (tl_trust_is_recovered(mesh->config.trust)) return refuse_recovered(q);
   r = tl_trust_revoke(mesh->config.trust, q->now, key);
   if (r == TULLE_E_REFUSED)
     return tl_request_refuse(q, r,
@@ -360,6 +381,7 @@ static void status(void *context, struct tulle_pack *w) {
   pack_pair(w, "discovery_reason", s.reason);
   pack_number(w, "udp_port", mesh->config.port);
   pack_number(w, "tcp_port", mesh->config.port);
+  tulle_pack_text(w, "recovered"), tulle_pack_bool(w, tl_trust_is_recovered(mesh->config.trust));
 }
 
 static const struct tl_procedure_entry procedures[] = {
@@ -367,6 +389,7 @@ static const struct tl_procedure_entry procedures[] = {
     {"links", do_links, false},
     {"members", do_members, false},
     {"fabric_create", do_fabric_create, true},
+    {"fabric_accept", do_fabric_accept, true},
     {"invite", do_invite, true},
     {"join", do_join, true},
     {"members_remove", do_members_remove, true},

@@ -97,6 +97,38 @@ serve
 grep -q damaged "$temp/serve.log" && fail "a killed node left a damaged file"
 end
 
+# --- damaged -----------------------------------------------------------------------------------------------------------
+
+serve
+expect 0 tulle fabric create one
+expect 0 tulle fabric create two
+expect 0 tulle fabric accept
+complains 'nothing was wrong'
+end
+echo damage >> "$temp/state/trust"
+serve
+grep -q 'trust file is damaged' "$temp/serve.log" || fail "no alarm"
+expect 6 tulle invite
+complains 'tulle fabric accept'
+silent
+expect 2 tulle doctor
+says '^fail +trust'
+expect 0 tulle fabric accept --json
+says '^{"recovered":true}$'
+expect 0 tulle invite
+end
+serve
+expect 0 tulle invite
+expect 0 tulle fabric accept --json
+says '^{"recovered":false}$'
+end
+echo damage > "$temp/state/trust"
+echo damage > "$temp/state/trust.prev"
+refused 'is damaged, and a new one would be another node'
+rm -f "$temp/state"/*
+serve
+end
+
 # --- permissions -----------------------------------------------------------------------------------------------------
 
 chmod 755 "$temp/state"

@@ -12,6 +12,7 @@
 
 ENTRY(tl_verb_node)
 ENTRY(tl_verb_fabric_create)
+ENTRY(tl_verb_fabric_accept)
 ENTRY(tl_verb_invite)
 ENTRY(tl_verb_join)
 ENTRY(tl_verb_members)
