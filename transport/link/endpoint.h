@@ -47,7 +47,7 @@ struct tl_link;
 
 #define TL_DIAL_ADDRESSES_MAX      8
 #define TL_ENDPOINT_SESSIONS_MAX   1024
-#define TL_ENDPOINT_STRANGERS_MAX  64 /* TCP connections without a valid HELLO */
+#define TL_ENDPOINT_STRANGERS_MAX  60 /* TCP connections without a valid HELLO: 64 with a turn's */
 #define TL_ENDPOINT_STRANGERS_EACH 4  /* of one source */
 
 enum tl_carrier_choice {

@@ -38,7 +38,7 @@
 #define DIAL_TICKS         25u
 #define LEAVE_TICKS        5u
 #define LISTEN_BACKLOG     256
-#define ACCEPTS_A_TURN_MAX 64
+#define ACCEPTS_A_TURN_MAX 4 /* between two of them the owner lets go of whom it has no room for */
 /* The largest packet is a header and 65,535 bytes; one read takes a torn one and a burst more. */
 #define PACKET_BYTES_MAX (16u + 65535u)
 #define READ_BYTES       (256u << 10)
