@@ -370,18 +370,29 @@ static int open_remote(void *context, struct tl_request *q, struct tl_offer *off
                        offer->name->text);
 }
 
+static uint64_t dropped(const struct tl_endpoint_counters *c) {
+  uint64_t sum = c->drop_carrier + c->drop_late + c->drop_room + c->drop_frames + c->drop_queue;
+  for (size_t i = 0; i < TL_REFUSAL_COUNT; i++) sum += c->dropped.count[i];
+  return sum;
+}
+
 static void status(void *context, struct tulle_pack *w) {
   static const char *const engines[] = {[TL_DISCOVERY_ENGINE_NONE] = "none",
                                         [TL_DISCOVERY_ENGINE_DAEMON] = "avahi-daemon",
                                         [TL_DISCOVERY_ENGINE_EMBEDDED] = "embedded"};
   const struct tl_mesh *mesh = context;
   struct tl_discovery_status s;
+  struct tl_endpoint_counters c;
   tl_discovery_status(mesh->config.discovery, &s);
+  tl_endpoint_counters(mesh->config.endpoint, &c);
   pack_pair(w, "discovery", engines[s.engine]);
   pack_pair(w, "discovery_reason", s.reason);
   pack_number(w, "udp_port", mesh->config.port);
   pack_number(w, "tcp_port", mesh->config.port);
   tulle_pack_text(w, "recovered"), tulle_pack_bool(w, tl_trust_is_recovered(mesh->config.trust));
+  pack_number(w, "received_packets", c.packets_received);
+  pack_number(w, "dropped_packets", dropped(&c));
+  pack_number(w, "dh_operations", c.dh_operations);
 }
 
 static const struct tl_procedure_entry procedures[] = {
