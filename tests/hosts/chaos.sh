@@ -6,7 +6,7 @@
 set -u
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/fabric.sh"
-seed=${2:-40} calls=${3:-1000} bytes=${4:-524288} notes=${5:-10000}
+seed=${2:-40} calls=${3:-1000} bytes=${4:-131072} notes=${5:-10000}
 tl_net_need
 [ -c /dev/net/tun ] || tl_skip "the kernel has no TUN interfaces"
 
