@@ -1,7 +1,7 @@
 /*
  * Strangers and attackers: T-12, T-20, T-21, T-22, T-24 in virtual time, where every byte is counted.
  *
- *     test_sim_endpoint_strangers [SECONDS]
+ *     test_sim_endpoint_strangers [SECONDS [TEST]]
  *
  * How long the floods last (CI: 2 s of virtual time at full rate).
  */
@@ -402,6 +402,50 @@ static void test_streams_tampered_with(void **state) {
   }
 }
 
+/* Each piece of the stream is taken out once, in a run of its own, and everything behind it as well: neither end may take
+ * what is left for a whole. */
+static struct {
+  uint64_t seen, at;
+  bool and_all_behind;
+} scissors;
+
+static bool cut_out(void *context, const struct tl_address *from, const struct tl_address *to,
+                    uint8_t *bytes, size_t size) {
+  (void)context, (void)from, (void)to, (void)bytes, (void)size;
+  uint64_t number = scissors.seen++;
+  return number == scissors.at || (scissors.and_all_behind && number > scissors.at);
+}
+
+static void test_each_piece_cut_out(void **state) {
+  (void)state;
+  uint64_t pieces = 1;
+  for (uint64_t run = 0; run < 2 * pieces; run++) {
+    start_two(1250, TL_CARRIER_ONLY_TCP);
+    scissors.seen = 0;
+    scissors.at = run / 2;
+    scissors.and_all_behind = run % 2;
+    if (run == 0) scissors.at = UINT64_MAX; /* the first run counts */
+    tl_sim_set_tap(w.sim, &(struct tl_sim_tap){NULL, NULL, cut_out});
+    world_dial(&w, 0, 1);
+    w.traffic_each = 20 * TL_MS;
+    tl_sim_run(w.sim, 2 * TL_S);
+    for (uint32_t c = 1; c < 10; c++) tl_sim_cut(w.nodes[0].port, c, false); /* and a FIN */
+    tl_sim_run(w.sim, TL_S);
+    uint64_t most = 25 * seconds_wanted;
+    if (run == 0) pieces = scissors.seen < most ? scissors.seen : most;
+    tl_sim_set_tap(w.sim, NULL);
+    WORLD_CHECK(&w, world_run_until(&w, 60 * TL_S, is_connected));
+    settle();
+    for (unsigned i = 0; i < 2; i++) {
+      WORLD_CHECK(&w, w.nodes[i].downs_by[TL_REASON_CLOSED] == 0);
+      WORLD_CHECK(&w, w.nodes[i].downs_by[TL_REASON_PROTOCOL] == 0);
+    }
+    world_deinit(&w);
+  }
+  print_message("%llu pieces\n", (unsigned long long)pieces);
+  assert_true(pieces >= 50);
+}
+
 static int setup(void **state) {
   (void)state;
   world_fabric_make();
@@ -416,6 +460,7 @@ static int teardown(void **state) {
 
 int main(int argc, char **argv) {
   if (argc > 1) seconds_wanted = strtoull(argv[1], NULL, 10);
+  if (argc > 2) cmocka_set_test_filter(argv[2]);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_strangers),
       cmocka_unit_test(test_strangers_disturb_nobody),
@@ -423,6 +468,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(test_replayed_hello),
       cmocka_unit_test(test_connections_of_strangers),
       cmocka_unit_test(test_streams_tampered_with),
+      cmocka_unit_test(test_each_piece_cut_out),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }
