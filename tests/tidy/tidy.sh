@@ -152,6 +152,21 @@ check_symbols() {
   done >> "$faults"
 }
 
+# --- what the page about security promises ---------------------------------------------------------------------------
+
+# Each `TEST: CASE` of tests/security.md is a test of the build and a case of a source.
+check_security_cases() {
+  [ -f "$build/CTestTestfile.cmake" ] || return
+  ctest --test-dir "$build" -N | sed -n 's/^ *Test *#[0-9]*: //p' | sed 's/ .*//' > "$temp/tests"
+  grep -oE '`(unit|sim|hosts|fuzz|command|model|conformance)_[a-z0-9_]+(: [a-z0-9_]+)?`' tests/security.md | tr -d '`' | sort -u |
+    while IFS=: read -r name case; do
+      grep -qx "$name" "$temp/tests" || echo "tests/security.md: no test $name"
+      case=${case# }
+      [ -z "$case" ] || grep -rqE "(TEST|CASE|cmocka_unit_test[a-z_]*)\($case[,)]" tests --include='*.c' ||
+        echo "tests/security.md: no case $case"
+    done >> "$faults"
+}
+
 check_floors
 check_circles
 check_homes
@@ -161,6 +176,7 @@ check_readmes
 check_words
 check_format
 check_exports
+check_security_cases
 check_symbols
 
 if [ -s "$faults" ]; then
