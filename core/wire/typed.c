@@ -8,7 +8,7 @@
  */
 #include "tulle/typed.h"
 
-#include <limits.h>
+#include <endian.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -81,11 +81,24 @@ void tulle_decode_explain(const struct tulle_decoder *d, const char *procedure, 
 
 /* ---- lengths ---- */
 
-/* Reads `size` big-endian bytes; the caller has looked that they are there. */
-static uint64_t read_number(const unsigned char *p, size_t size) {
-  uint64_t v = 0;
-  for (size_t i = 0; i < size; i++) v = v << 8 | p[i];
-  return v;
+/* Reads 1, 2, 4 or 8 big-endian bytes, each once; the caller has looked that they are there. */
+static inline uint64_t read_number(const unsigned char *p, size_t size) {
+  uint16_t two;
+  uint32_t four;
+  uint64_t eight;
+  switch (size) {
+  case 1:
+    return *p;
+  case 2:
+    memcpy(&two, p, sizeof two);
+    return be16toh(two);
+  case 4:
+    memcpy(&four, p, sizeof four);
+    return be32toh(four);
+  default:
+    memcpy(&eight, p, sizeof eight);
+    return be64toh(eight);
+  }
 }
 
 /* What kinds of values with a length look like; core/wire/unpack.c has all of msgpack. */

@@ -77,8 +77,9 @@ start textstat env LC_ALL=C.UTF-8 "$build/bin/textstat"
 textstat_pid=$pid
 start hostinfo "$build/bin/hostinfo"
 start greeter "$build/bin/greeter"
+start calculator "$build/bin/calculator"
 start echo tulle bench echo --local --service bytes.echo
-for service in textstat hostinfo greeter bytes.echo; do expect 0 tulle wait $service; done
+for service in textstat hostinfo greeter calculator bytes.echo; do expect 0 tulle wait $service; done
 
 expect 0 tulle ls
 says '^SERVICE +NODE +PATH'
@@ -133,6 +134,19 @@ expect 0 tulle call greeter.greet@alpha --json '["you"]'
 says '^\["Hello you"\]$'
 expect 0 "$build/bin/hello"
 says '^Hello world$'
+expect 0 "$build/bin/calculate" 7 / -2
+says '^-3 remainder 1$'
+expect 0 "$build/bin/calculate" -9223372036854775808 - 0
+says '^-9223372036854775808$'
+expect 1 "$build/bin/calculate" 7 / 0
+complains 'calculate: division by zero'
+expect 1 "$build/bin/calculate" 9223372036854775807 + 1
+complains 'calculate: overflow'
+expect 2 "$build/bin/calculate" 7 / two
+expect 0 tulle call --json calculator.total '[[1,2,-4]]'
+[ "$(cat "$out")" = '[-1]' ] || fail "a sum is not what it was"
+expect 2 tulle call calculator.add '[1,9223372036854775808]'
+complains "calculator.add: argument 'b' is not within"
 expect 0 tulle call hostinfo.memory --json
 says "\"total_bytes\":$(($(awk '/^MemTotal/ {print $2}' /proc/meminfo) * 1024)),"
 expect 0 tulle call hostinfo.all --json

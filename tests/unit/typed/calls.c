@@ -16,13 +16,24 @@ static atomic_uint kept_count;
 
 /* ---- the service ---- */
 
+/* How long the service that this one asks may take, in seconds, as a name. */
+static const char *ask_for_time(struct tulle_call_context *call) {
+  const struct store_entry *found;
+  size_t count;
+  uint32_t seconds;
+  int r =
+      store_search(store, "time", NULL, 0, 0, tulle_call_memory(call), &found, &count, &seconds);
+  return tulle_printf(tulle_call_memory(call), "%u", r ? 0 : seconds);
+}
+
 static int get(struct tulle_call_context *call, const char *key, struct store_entry *value) {
   if (tulle_call_object(call) != &object) return TULLE_E_IO;
   if (!strcmp(key, "gone")) return STORE_NOT_FOUND;
   if (!strcmp(key, "refused")) return TULLE_E_REFUSED;
   if (!strcmp(key, "nothing")) return 0; /* which is no entry: its name is NULL */
   *value = values.full;
-  value->name = tulle_printf(tulle_call_memory(call), "%s", key);
+  value->name =
+      strcmp(key, "time") ? tulle_printf(tulle_call_memory(call), "%s", key) : ask_for_time(call);
   return 0;
 }
 
@@ -53,6 +64,8 @@ static int search(struct tulle_call_context *call, const char *pattern, const ui
   }
   *results = found;
   *results_count = *total = count;
+  if (!strcmp(pattern, "time"))
+    *total = (uint32_t)((tulle_call_deadline(call) - tl_time_now()) / TL_S);
   return 0;
 }
 
@@ -98,13 +111,23 @@ static const struct store_functions functions = {.get = get,
                                                  .ping = ping,
                                                  .touch = touch};
 
-static int open_it(void **state) {
-  (void)state;
+static void open_with(unsigned threads) {
   fill_values(&values);
   fixture_open(&f, 0, 65536);
   assert_ok(store_offer(f.server, &functions, &object, NULL, &service));
-  fixture_serve(&f, 1);
+  fixture_serve(&f, threads);
   assert_ok(store_open(f.client, NULL, &store));
+}
+
+static int open_it(void **state) {
+  (void)state;
+  open_with(1);
+  return 0;
+}
+
+static int open_two(void **state) {
+  (void)state;
+  open_with(2);
   return 0;
 }
 
@@ -340,6 +363,18 @@ static void a_deadline_ends_a_call(void **state) {
   if (atomic_load(&kept_count) > before) assert_ok(store_ping_reply(kept));
 }
 
+/* What a handler asks others for may take as long as its own caller waits, and no longer. */
+static void nested_calls_have_the_time_of_their_caller(void **state) {
+  (void)state;
+  struct tulle_memory memory = TULLE_MEMORY;
+  struct store_entry e;
+  assert_ok(store_get_within(600 * TL_S, store, "time", &memory, &e));
+  assert_true(atoi(e.name) > 300 && atoi(e.name) <= 600);
+  assert_ok(store_get_within(4 * TL_S, store, "time", &memory, &e));
+  assert_true(atoi(e.name) <= 4);
+  tulle_memory_clear(&memory);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_it, close_it)
@@ -356,6 +391,8 @@ int main(void) {
       CASE(many_at_once),
       CASE(a_cancelled_one_is_done),
       CASE(a_deadline_ends_a_call),
+      cmocka_unit_test_setup_teardown(nested_calls_have_the_time_of_their_caller, open_two,
+                                      close_it),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
