@@ -174,6 +174,8 @@ static int do_members(struct tl_request *q) {
 
 /* ---- membership ---- */
 
+#define SIMILAR_EDITS_MAX 2
+
 static int do_fabric_create(struct tl_request *q) {
   struct tl_mesh *mesh = mesh_of(q);
   char name[TL_NODE_NAME_BYTES_MAX + 1], id[48];
@@ -288,6 +290,25 @@ static int do_join(struct tl_request *q) {
   return r;
 }
 
+static const char *similar_member(const struct tl_mesh *mesh, const char *name) {
+  const struct tl_trust_state *state = tl_trust_state_of(mesh->config.trust);
+  const char *best = NULL;
+  unsigned best_edits = SIMILAR_EDITS_MAX + 1;
+  for (size_t i = 0; i < state->member_count; i++) {
+    unsigned edits = tl_text_distance(name, state->members[i].name);
+    if (edits >= best_edits || edits >= strlen(name)) continue;
+    best = state->members[i].name;
+    best_edits = edits;
+  }
+  return best;
+}
+
+static int refuse_no_member(struct tl_request *q, const struct tl_mesh *mesh, const char *name) {
+  const char *similar = similar_member(mesh, name);
+  if (!similar) return tl_request_refuse(q, TULLE_E_NO_PEER, "no member '%s'", name);
+  return tl_request_refuse(q, TULLE_E_NO_PEER, "no member '%s'\ndid you mean '%s'?", name, similar);
+}
+
 static int do_members_remove(struct tl_request *q) {
   struct tl_mesh *mesh = mesh_of(q);
   char name[TL_NODE_NAME_BYTES_MAX + 1];
@@ -297,7 +318,7 @@ static int do_members_remove(struct tl_request *q) {
   uint8_t id[16];
   if (!member && tl_node_id_parse(name, strlen(name), id) == 0)
     member = tl_trust_member_by_id(mesh->config.trust, id);
-  if (!member) return tl_request_refuse(q, TULLE_E_NO_PEER, "no member '%s'", name);
+  if (!member) return refuse_no_member(q, mesh, name);
   uint8_t key[32];
   memcpy(key, member->key, sizeof key);
   if (tl_trust_is_recovered(mesh->config.trust)) return refuse_recovered(q);

@@ -60,6 +60,8 @@ complains 'expired'
 
 as alpha
 expect 4 tulle members remove nobody
+expect 4 tulle members remove gama
+complains "did you mean 'gamma'"
 expect 0 tulle members remove gamma
 expect 0 tulle members
 grep -q gamma "$out" && fail "gamma is still there"
