@@ -69,8 +69,10 @@ struct tulle_channel {
 
   struct tl_lock lock; /* guards all to the end, but for what says otherwise */
   unsigned holders;    /* who has a pointer to it for longer than a function */
-  unsigned users;      /* threads inside a call of it */
   struct tl_ending end;
+  /* Threads inside a call of it. Beside the holders, both would be read together, before this one has
+   * reached the cache. */
+  unsigned users;
   bool is_close_said;
   const void *driver; /* the thread that has the receiving side (clients) */
   bool is_batching;   /* what the driver sends is published when its turn ends */

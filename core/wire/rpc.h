@@ -45,12 +45,14 @@ enum tl_message_kind {
 
 #define TL_CALL_ONE_WAY 0x01u
 
+/* `flags` and `name_size` stand apart: two bytes that are written one by one and then read together
+ * are not to be had before both have reached the cache. */
 struct tl_call_head {
   uint64_t id;
   uint64_t budget_ns;
   uint8_t flags;
-  uint8_t name_size;
   const char *name; /* in place when decoded: in foreign memory its characters may still change */
+  uint8_t name_size;
 };
 
 struct tl_reply_head {
