@@ -35,8 +35,8 @@ struct tulle_target {
 };
 
 /* Opens a channel to `service`; "node" is the node of this machine itself. `target` may be NULL.
- * Errors: NO_SERVICE, NO_PEER, REFUSED,
- * DEADLINE, UNREACHABLE, LIMIT. Close it with tulle_channel_close(). Cost: one round trip through
+ * Errors: NO_SERVICE, NO_PEER, REFUSED, DEADLINE, UNREACHABLE, LIMIT, BUSY (its program is behind with channels that
+ * others opened). Close it with tulle_channel_close(). Cost: one round trip through
  * the node; calls on the channel then bypass the node when the service is local. If the other side
  * dies, the channel stays closed: open another. */
 TULLE_PUBLIC int tulle_channel_open(struct tulle *t, const char *service,

@@ -19,7 +19,9 @@
 
 _Static_assert(TL_CONTROL_FDS_MAX <= TL_SEQPACKET_FDS_MAX, "a control message is one packet");
 
-#define QUEUE_MAX         64    /* packets; more say that it does not read, and end it */
+#define QUEUE_MAX         64    /* packets that a program may cause by what it says */
+#define QUEUE_MAX_OF_END  4     /* and that each of its channels may cause without it */
+#define QUEUE_BEHIND      32    /* no new channel for a program that has so many to take first */
 #define TURN_MESSAGES_MAX 32    /* of one program, in one turn */
 #define SEND_BUFFER_BYTES 32768 /* bounds what a program that does not read keeps in the kernel */
 #define LOG_EVERY_NS                                                                               \
@@ -186,8 +188,13 @@ static void port_sent(struct tl_port *p, int r) {
     tl_port_doom(p, r == TULLE_E_PEER_GONE ? NULL : "no memory for a message to it");
 }
 
+bool tl_port_is_behind(const struct tl_port *p) {
+  return p->socket.queued >= QUEUE_BEHIND;
+}
+
 void tl_port_send(struct tl_port *p, const struct tl_control *m, const int *fds) {
   if (port_is_deaf(p)) return;
+  if (p->program) p->socket.queue_max = QUEUE_MAX + QUEUE_MAX_OF_END * p->program->ends.used;
   uint8_t bytes[TL_CONTROL_BYTES_MAX];
   bool was_queued = tl_seqpacket_is_queued(&p->socket);
   size_t size = tl_control_encode(m, bytes);

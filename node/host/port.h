@@ -63,7 +63,11 @@ void tl_port_doom(struct tl_port *port, const char *reason);
 void tl_port_end(struct tl_port *port);
 void tl_port_free(struct tl_port *port);
 
-/* Sends a control message and rings the program's events word. What cannot be sent ends the attachment. */
+/* It is slow, or stopped, and has much to take already: no new channel for it now. */
+bool tl_port_is_behind(const struct tl_port *port);
+
+/* Sends a control message and rings the program's events word. What cannot be sent ends the attachment: that is more than
+ * its channels can cause, so that nobody ends it by what he does to them. */
 void tl_port_send(struct tl_port *port, const struct tl_control *m, const int *fds);
 
 extern const struct tl_port_ops tl_host_port_ops;

@@ -148,6 +148,7 @@ static void seat_take(struct tl_seat *s, struct tl_end *end) {
 
 int tl_seat_introduce(struct tl_end *client, struct tl_end *server) {
   struct tl_seat *a, *b;
+  if (tl_port_is_behind(server->program->port)) return TULLE_E_BUSY;
   int r = seat_new(client, &a);
   if (r < 0) return r;
   r = seat_new(server, &b);
@@ -173,6 +174,7 @@ static int make_node_side(struct tl_seat *s) {
 
 int tl_seat_connect(struct tl_end *end) {
   struct tl_seat *s;
+  if (tl_port_is_behind(end->program->port)) return TULLE_E_BUSY;
   int r = seat_new(end, &s);
   if (r < 0) return r;
   r = make_node_side(s);

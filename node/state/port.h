@@ -40,7 +40,8 @@ struct tl_port_ops {
   void (*cut)(struct tl_port *port, const char *reason);
 
   /* Makes a channel between two programs. Answered once by tl_node_introduced(client), unless one
-   * of the ends is closed or forgotten before. NO_MEMORY, LIMIT, IO: then there is no answer. */
+   * of the ends is closed or forgotten before. NO_MEMORY, LIMIT, IO, BUSY (the server's program has much to take
+   * already): then there is no answer. */
   int (*introduce)(struct tl_end *client, struct tl_end *server);
 
   /* Makes a channel between a program and the node. Answered by tl_node_introduced(end). */
