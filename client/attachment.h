@@ -44,6 +44,7 @@ struct tl_loop {
   uint64_t taken_at; /* when the last call was taken off a ring, by the coarse clock */
   struct tl_list spares;
   size_t spare_count;
+  bool has_room; /* somebody who was told AGAIN may try again, since the last wait began */
 
   /* descriptors, made when first needed */
   int epoll_fd; /* -1: none */

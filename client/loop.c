@@ -134,11 +134,17 @@ void tl_loop_end_service(struct tulle *t, const struct tulle_service *s) {
 
 /* ---- arming (epoll) ---- */
 
+/* (lock) There is room again: whoever was told AGAIN may try. */
+static void grant_room(struct tulle_channel *c) {
+  if (c->room_wanted) c->t->loop.has_room = true;
+  c->room_wanted = 0;
+}
+
 /* (lock) Arms for room where that is needed. True: there is room already. */
 static bool arm_room(struct tulle_channel *c) {
   uint32_t length = tl_channel_room_wanted(c);
   if (tl_likely(!length) || !tl_channel_arm_room(&c->ring, length)) return false;
-  c->room_wanted = 0;
+  grant_room(c);
   return true;
 }
 
@@ -388,7 +394,7 @@ static bool wish_of(struct tulle_channel *c, struct tl_channel_wish *out) {
   tl_lock_take(&c->lock);
   uint32_t length = tl_channel_room_wanted(c);
   out->room = length && tl_channel_await_room(&c->ring, length) == TL_FULL;
-  if (length && !out->room) c->room_wanted = 0;
+  if (length && !out->room) grant_room(c);
   tl_lock_give(&c->lock);
   return !length || out->room;
 }

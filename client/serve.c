@@ -136,13 +136,14 @@ int tulle_dispatch(struct tulle *t) {
 int tulle_dispatch_wait(struct tulle *t, uint64_t timeout_ns) {
   int r = begin(&t);
   if (r) return r;
+  t->loop.has_room = false;
   unsigned ran = take_turn(t);
   uint64_t deadline = ran ? 0 : tl_time_add(tl_time_now(), tl_budget_cut(timeout_ns));
-  while (!ran && !is_stopped(t) && tl_time_now() < deadline) {
+  while (!ran && !t->loop.has_room && !is_stopped(t) && tl_time_now() < deadline) {
     tl_loop_wait(t, deadline);
     ran = take_turn(t);
   }
-  if (!ran) forget_stop(t);
+  if (!ran && !t->loop.has_room) forget_stop(t);
   end(t);
   return (int)ran;
 }

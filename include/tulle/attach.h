@@ -77,7 +77,8 @@ TULLE_PUBLIC int tulle_fd(struct tulle *t);
 TULLE_PUBLIC int tulle_dispatch(struct tulle *t);
 
 /* The same for programs without a loop of their own: waits at most `timeout_ns` for something to
- * do, in the fastest way there is. 0: time is up, or tulle_stop(). */
+ * do, in the fastest way there is. 0: time is up, there is room again for a call that was told
+ * TULLE_E_AGAIN, or tulle_stop(). */
 TULLE_PUBLIC int tulle_dispatch_wait(struct tulle *t, uint64_t timeout_ns);
 
 /* ---- finding ---- */
