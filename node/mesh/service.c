@@ -414,6 +414,7 @@ static void status(void *context, struct tulle_pack *w) {
   pack_number(w, "received_packets", c.packets_received);
   pack_number(w, "dropped_packets", dropped(&c));
   pack_number(w, "dh_operations", c.dh_operations);
+  pack_number(w, "handshakes", c.handshakes_done);
 }
 
 static const struct tl_procedure_entry procedures[] = {

@@ -53,7 +53,7 @@ struct tl_node_counters {
   uint64_t limits;   /* refusals by an account */
 };
 
-#define TL_REMOTE_STATUS_KEYS 8
+#define TL_REMOTE_STATUS_KEYS 9
 
 /* The other nodes, as this one reaches them (node/mesh). Without it every service is here. */
 struct tl_remote {

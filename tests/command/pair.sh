@@ -16,7 +16,7 @@ shape node:text self:bool
 expect 0 tulle links --json
 says '^\[\]$'
 expect 0 tulle call node.status --json
-shape discovery:text discovery_reason:text udp_port:int tcp_port:int
+shape discovery:text discovery_reason:text udp_port:int tcp_port:int handshakes:int
 expect 0 tulle doctor
 says '^ok +network +UDP port [0-9]+, TCP port'
 says '^ok +discovery +off'
