@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the conformance suite in one of its settings.
 #
-#   settings.sh one|loopback|udp|tcp BIN_DIR TESTS_DIR
+#   settings.sh one|loopback|udp|tcp BIN_DIR TESTS_DIR [CASE]
 #
 # one: caller and service at one node. loopback: two nodes on this host, over UDP. udp, tcp: two nodes in two network
 # namespaces with a cable between them, the carrier forced. Exit 77 with a reason where a setting cannot be made.
@@ -88,6 +88,7 @@ join_b_to_a() {
   on b "$bin/tulle" join --at "$1" < "$temp/token" || die "join"
 }
 
+chmod 755 "$temp" # other users shall reach the nodes
 mkdir -p "$temp/a" "$temp/b"
 home=b
 case $setting in
@@ -113,9 +114,11 @@ udp | tcp)
 *) die "no setting '$setting'" ;;
 esac
 
-become "$home" "$tests/subject" --agent agent 2> "$temp/agent.log" &
-pids="$pids $!"
-on a "$tests/test_conformance" "$expected"
+for agent in far:$home near:a; do
+  become "${agent#*:}" "$tests/subject" agent "${agent%:*}" 2> "$temp/${agent%:*}.log" &
+  pids="$pids $!"
+done
+on a "$tests/test_conformance" "$expected" ${4+"$4"}
 result=$?
 [ "$result" -eq 0 ] || for log in "$temp"/*.log; do echo "--- $log"; tail -n 15 "$log"; done
 exit "$result"

@@ -1,35 +1,64 @@
 /*
  * The program under test on the far side: a service with one procedure for each thing that a call can meet.
  *
- *   subject NAME [THREADS]      serves NAME until it is killed
- *   subject --agent NAME        serves NAME: starts and kills subjects on behalf of the suite
+ *   subject serve NAME [THREADS]   serves NAME until it is killed
+ *   subject agent NAME             serves NAME: starts and kills subjects on behalf of the suite
+ *   subject VISIT ...              comes, does something, and goes: visitor.c says what
  *
- * The suite talks to the agent through tulle as well, so it can direct programs on another machine.
+ * The suite talks to the agents through tulle as well, so it can direct programs on another machine.
  */
+#include "tests/conformance/subject.h"
+
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tulle/tulle.h"
+/* ---- helpers ---- */
 
-extern char **environ;
+uint64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
-static void sleep_ns(uint64_t ns) {
+void sleep_ns(uint64_t ns) {
   struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
   while (nanosleep(&t, &t) < 0 && errno == EINTR) continue;
 }
 
-/* ---- the subject ---- */
+int reply_uint(struct tulle_call_context *call, uint64_t v) {
+  unsigned char buffer[16];
+  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
+  tulle_pack_uint(&w, v);
+  return tulle_reply(call, buffer, tulle_pack_size(&w));
+}
+
+int reply_int(struct tulle_call_context *call, int64_t v) {
+  unsigned char buffer[16];
+  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
+  tulle_pack_int(&w, v);
+  return tulle_reply(call, buffer, tulle_pack_size(&w));
+}
+
+int text_argument(struct tulle_call_context *call, char *out, size_t out_size) {
+  struct tulle_unpack args = tulle_call_arguments(call);
+  tulle_unpack_string(&args, out, out_size);
+  return args.failed ? TULLE_E_BAD_MESSAGE : 0;
+}
+
+/* ---- answering ---- */
 
 static atomic_uint running, overlaps, calls, abandoned;
+
+static int ping(struct tulle_call_context *call, void *userdata) {
+  (void)userdata;
+  return tulle_reply(call, NULL, 0);
+}
 
 static int echo(struct tulle_call_context *call, void *userdata) {
   (void)userdata;
@@ -42,9 +71,12 @@ static int fail_own(struct tulle_call_context *call, void *userdata) {
   return tulle_reply_error(call, 42, "the paper is out");
 }
 
-static int fail_silently(struct tulle_call_context *call, void *userdata) {
-  (void)call, (void)userdata;
-  return TULLE_E_REFUSED;
+/* Fails with the code that it is told, without a word. */
+static int fail_with(struct tulle_call_context *call, void *userdata) {
+  (void)userdata;
+  struct tulle_unpack args = tulle_call_arguments(call);
+  int64_t code = tulle_unpack_int(&args);
+  return args.failed ? TULLE_E_REFUSED : (int)code;
 }
 
 /* Holds the thread for as many nanoseconds as told, or until nobody waits any more. Reports overlap with other calls. */
@@ -67,9 +99,18 @@ static int hold(struct tulle_call_context *call, void *userdata) {
 /* Holds the thread for ever, whatever the caller does. */
 static int hang(struct tulle_call_context *call, void *userdata) {
   (void)call, (void)userdata;
+  uint64_t one = 1;
+  if (write(SUBJECT_BELL_FD, &one, sizeof one) < 0) return TULLE_E_IO;
   while (pause()) continue;
   return 0;
 }
+
+static int die(struct tulle_call_context *call, void *userdata) {
+  (void)call, (void)userdata;
+  _exit(1);
+}
+
+/* ---- counting ---- */
 
 static int count(struct tulle_call_context *call, void *userdata) {
   (void)userdata;
@@ -88,6 +129,46 @@ static int counters(struct tulle_call_context *call, void *userdata) {
   return tulle_reply(call, buffer, tulle_pack_size(&w));
 }
 
+/* Numbers as they come: how many, of those how many twice, how many after a higher one. */
+#define NOTED_MAX 100000
+static atomic_uint noted, noted_twice, noted_late, noted_next, noted_wrong;
+static atomic_uchar noted_times[NOTED_MAX];
+
+/* [number, bytes]: each of the bytes is the number's low byte. */
+static int note(struct tulle_call_context *call, void *userdata) {
+  (void)userdata;
+  struct tulle_unpack args = tulle_call_arguments(call);
+  size_t size = 0;
+  tulle_unpack_array(&args);
+  uint64_t n = tulle_unpack_uint(&args);
+  const unsigned char *filling = tulle_unpack_bytes(&args, &size);
+  if (args.failed || n >= NOTED_MAX) {
+    atomic_fetch_add(&noted_wrong, 1);
+    return TULLE_E_BAD_MESSAGE;
+  }
+  for (size_t i = 0; i < size; i++)
+    if (filling[i] != (unsigned char)n) atomic_fetch_add(&noted_wrong, 1);
+  atomic_fetch_add(&noted, 1);
+  if (atomic_fetch_add(&noted_times[n], 1)) atomic_fetch_add(&noted_twice, 1);
+  if (n < atomic_load(&noted_next)) atomic_fetch_add(&noted_late, 1);
+  atomic_store(&noted_next, (unsigned)n + 1);
+  return reply_uint(call, n);
+}
+
+static int notes(struct tulle_call_context *call, void *userdata) {
+  (void)userdata;
+  unsigned char buffer[64];
+  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
+  tulle_pack_array(&w, 4);
+  tulle_pack_uint(&w, atomic_load(&noted));
+  tulle_pack_uint(&w, atomic_load(&noted_twice));
+  tulle_pack_uint(&w, atomic_load(&noted_late));
+  tulle_pack_uint(&w, atomic_load(&noted_wrong));
+  return tulle_reply(call, buffer, tulle_pack_size(&w));
+}
+
+/* ---- who ---- */
+
 static int whoami(struct tulle_call_context *call, void *userdata) {
   (void)userdata;
   const struct tulle_identity *who = tulle_call_caller(call);
@@ -105,14 +186,22 @@ static int whoami(struct tulle_call_context *call, void *userdata) {
 
 static int my_pid(struct tulle_call_context *call, void *userdata) {
   (void)userdata;
-  unsigned char buffer[16];
-  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
-  tulle_pack_uint(&w, (uint64_t)getpid());
-  return tulle_reply(call, buffer, tulle_pack_size(&w));
+  return reply_uint(call, (uint64_t)getpid());
 }
 
+/* How many nanoseconds its caller still waits. */
+static int time_left(struct tulle_call_context *call, void *userdata) {
+  (void)userdata;
+  uint64_t deadline = tulle_call_deadline(call), now = now_ns();
+  return reply_uint(call, deadline == TULLE_FOREVER ? deadline
+                          : deadline > now          ? deadline - now
+                                                    : 0);
+}
+
+/* ---- answering later ---- */
+
 /* Keeps calls and answers them, last first, when told to. */
-#define KEPT_MAX 64
+#define KEPT_MAX 16384
 static struct tulle_call_context *kept[KEPT_MAX];
 static size_t kept_count;
 static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -124,6 +213,14 @@ static int keep(struct tulle_call_context *call, void *userdata) {
   if (r == TULLE_LATER) kept[kept_count++] = call;
   pthread_mutex_unlock(&kept_lock);
   return r;
+}
+
+static int how_many_kept(struct tulle_call_context *call, void *userdata) {
+  (void)userdata;
+  pthread_mutex_lock(&kept_lock);
+  size_t n = kept_count;
+  pthread_mutex_unlock(&kept_lock);
+  return reply_uint(call, n);
 }
 
 static void *answer_kept(void *unused) {
@@ -152,89 +249,53 @@ static int produce(struct tulle_call_context *call, void *userdata) {
   (void)userdata;
   struct tulle_unpack args = tulle_call_arguments(call);
   size_t size = (size_t)tulle_unpack_uint(&args);
-  unsigned char *buffer = malloc(size + 16);
-  if (!buffer) return TULLE_E_NO_MEMORY;
-  struct tulle_pack w = tulle_pack_on(buffer, size + 16);
-  tulle_pack_counted_(&w, size, 0, 0, 0xc4, 0xc5);
-  for (size_t i = 0; i < size; i++) w.at[i] = (unsigned char)(i * 7 + (i >> 8));
-  w.at += size;
-  int r = tulle_reply(call, buffer, tulle_pack_size(&w));
+  unsigned char *bytes = malloc(size + 1), *buffer = malloc(size + 17);
+  int r = bytes && buffer ? 0 : TULLE_E_NO_MEMORY;
+  if (r == 0) {
+    for (size_t i = 0; i < size; i++) bytes[i] = (unsigned char)(i * 7 + (i >> 8));
+    struct tulle_pack w = tulle_pack_on(buffer, size + 17);
+    tulle_pack_bytes(&w, bytes, size);
+    r = tulle_reply(call, buffer, tulle_pack_size(&w));
+  }
+  free(bytes);
   free(buffer);
   return r;
 }
 
+/* ---- running ---- */
+
 static int run_subject(const char *name, unsigned threads) {
-  static const struct tulle_procedure procedures[] = {
-      {"echo", echo, NULL},         {"fail", fail_own, NULL},   {"refuse", fail_silently, NULL},
-      {"hold", hold, NULL},         {"hang", hang, NULL},       {"count", count, NULL},
-      {"counters", counters, NULL}, {"whoami", whoami, NULL},   {"pid", my_pid, NULL},
-      {"keep", keep, NULL},         {"release", release, NULL}, {"produce", produce, NULL},
+  static const struct tulle_procedure own[] = {
+      {"ping", ping, NULL},         {"echo", echo, NULL},
+      {"fail", fail_own, NULL},     {"fail_with", fail_with, NULL},
+      {"hold", hold, NULL},         {"hang", hang, NULL},
+      {"die", die, NULL},           {"count", count, NULL},
+      {"counters", counters, NULL}, {"note", note, NULL},
+      {"notes", notes, NULL},       {"whoami", whoami, NULL},
+      {"pid", my_pid, NULL},        {"left", time_left, NULL},
+      {"keep", keep, NULL},         {"kept", how_many_kept, NULL},
+      {"release", release, NULL},   {"produce", produce, NULL},
   };
+  enum { OWN = sizeof own / sizeof *own };
   static const struct tulle_capability capabilities[] = {
       {"test/subject", 3, "colour=green size=2"}};
+  struct tulle_procedure procedures[64];
+  memcpy(procedures, own, sizeof own);
+  memcpy(procedures + OWN, more_procedures, more_procedure_count * sizeof *procedures);
   struct tulle_offer offer = {.name = name,
                               .procedures = procedures,
-                              .procedure_count = sizeof procedures / sizeof *procedures,
+                              .procedure_count = OWN + more_procedure_count,
                               .capabilities = capabilities,
                               .capability_count = 1};
-  struct tulle_service *service;
-  int r = tulle_offer(NULL, &offer, &service);
+  int r = tulle_offer(NULL, &offer, NULL);
   if (r == 0) r = tulle_serve(NULL, threads);
   fprintf(stderr, "subject %s: %s\n", name, tulle_error_text(r));
   return tulle_error_exit(r);
 }
 
-/* ---- the agent ---- */
-
-static const char *own_path;
-
-/* {name: text, threads: uint} -> pid */
-static int agent_start(struct tulle_call_context *call, void *userdata) {
-  (void)userdata;
-  struct tulle_unpack args = tulle_call_arguments(call), name = tulle_unpack_key(&args, "name"),
-                      threads = tulle_unpack_key(&args, "threads");
-  char name_text[64], threads_text[16];
-  tulle_unpack_string(&name, name_text, sizeof name_text);
-  snprintf(threads_text, sizeof threads_text, "%u", (unsigned)tulle_unpack_uint(&threads));
-  if (name.failed || threads.failed) return TULLE_E_BAD_MESSAGE;
-  char path[4096], *const argv[] = {path, name_text, threads_text, NULL};
-  snprintf(path, sizeof path, "%s", own_path);
-  pid_t pid;
-  if (posix_spawn(&pid, path, NULL, NULL, argv, environ) != 0) return TULLE_E_IO;
-  unsigned char buffer[16];
-  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
-  tulle_pack_uint(&w, (uint64_t)pid);
-  return tulle_reply(call, buffer, tulle_pack_size(&w));
-}
-
-/* {pid: uint, signal: uint}; SIGKILL and SIGTERM wait for the end of it. */
-static int agent_kill(struct tulle_call_context *call, void *userdata) {
-  (void)userdata;
-  struct tulle_unpack args = tulle_call_arguments(call), pid = tulle_unpack_key(&args, "pid"),
-                      number = tulle_unpack_key(&args, "signal");
-  pid_t target = (pid_t)tulle_unpack_uint(&pid);
-  int sent = (int)tulle_unpack_uint(&number);
-  if (pid.failed || number.failed || target <= 1) return TULLE_E_BAD_MESSAGE;
-  if (kill(target, sent) != 0) return TULLE_E_NOT_FOUND;
-  if (sent == SIGKILL || sent == SIGTERM) waitpid(target, NULL, 0);
-  return tulle_reply(call, NULL, 0);
-}
-
-static int run_agent(const char *name) {
-  static const struct tulle_procedure procedures[] = {{"start", agent_start, NULL},
-                                                      {"kill", agent_kill, NULL}};
-  struct tulle_offer offer = {.name = name, .procedures = procedures, .procedure_count = 2};
-  struct tulle_service *service;
-  int r = tulle_offer(NULL, &offer, &service);
-  if (r == 0) r = tulle_serve(NULL, 1);
-  fprintf(stderr, "agent %s: %s\n", name, tulle_error_text(r));
-  return tulle_error_exit(r);
-}
-
 int main(int argc, char **argv) {
-  own_path = "/proc/self/exe";
-  if (argc == 3 && strcmp(argv[1], "--agent") == 0) return run_agent(argv[2]);
-  if (argc == 2 || argc == 3) return run_subject(argv[1], argc == 3 ? (unsigned)atoi(argv[2]) : 1);
-  fprintf(stderr, "usage: subject NAME [THREADS] | subject --agent NAME\n");
-  return 2;
+  if (argc == 3 && strcmp(argv[1], "agent") == 0) return run_agent(argv[2]);
+  if ((argc == 3 || argc == 4) && strcmp(argv[1], "serve") == 0)
+    return run_subject(argv[2], argc == 4 ? (unsigned)atoi(argv[3]) : 1);
+  return run_visitor(argc - 1, argv + 1);
 }
