@@ -232,6 +232,7 @@ const struct tl_port_ops tl_host_port_ops = {
     .piece_bytes_max = tl_seat_piece_bytes_max,
     .write = tl_seat_write,
     .resume = tl_seat_resume,
+    .leave = tl_seat_leave,
     .begin = tl_seat_begin,
     .begun = tl_seat_begun,
 };

@@ -124,6 +124,8 @@ void tl_seat_close(struct tl_end *end, int code, uint64_t begun) {
   struct tl_seat *s = end->seat;
   struct tl_control m = {
       .type = TL_CONTROL_CLOSED, .channel = end->number, .code = code, .begun = begun};
+  if (s->channel && !s->is_broken)
+    tl_channel_publish(s->channel); /* what came before the end is there before the word */
   seat_shut(s);
   seat_touch(s);
   tl_port_send(s->port, &m, NULL);
@@ -419,6 +421,10 @@ void tl_seat_resume(struct tl_end *end) {
   seat_touch(s);
 }
 
+void tl_seat_leave(struct tl_end *end) {
+  tl_seat_resume(end);
+}
+
 void tl_seat_begin(struct tl_end *end, uint64_t id) {
   const struct tl_seat *s = end->seat;
   tl_channel_begin(s->channel, id);
@@ -510,6 +516,13 @@ void tl_seat_settle(struct tl_seat *s) {
     return;
   }
   if (!seat_is_open(s)) return;
+  if (s->end->is_leaving) {
+    if (s->has_more)
+      tl_list_push_back(&s->port->host->busy, &s->link);
+    else if (!s->end->is_paused)
+      tl_node_left(s->end, s->port->host->now);
+    return;
+  }
   if (s->is_node_area_ready) node_switch(s);
   node_grow(s);
   /* Before the program wakes: if it answers at once, the look that arming ends with finds that, without a bell. */

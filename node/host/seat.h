@@ -64,6 +64,7 @@ void tl_seat_forget(struct tl_end *end);
 uint32_t tl_seat_piece_bytes_max(const struct tl_end *end);
 int tl_seat_write(struct tl_end *end, const struct tl_piece *piece);
 void tl_seat_resume(struct tl_end *end);
+void tl_seat_leave(struct tl_end *end);
 void tl_seat_begin(struct tl_end *end, uint64_t id);
 uint64_t tl_seat_begun(const struct tl_end *end);
 

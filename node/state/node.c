@@ -157,10 +157,18 @@ void tl_program_cut(struct tl_program *program, const char *reason) {
 void tl_node_close_said(struct tl_program *program, uint64_t now, uint32_t number) {
   struct tl_end *end = tl_program_end(program, number);
   if (!end) return;
-  if (end == program->control)
+  if (end == program->control) {
     tl_program_cut(program, "it closed its channel to the node");
-  else
+  } else if (end->far && end->state == TL_END_OPEN && !end->is_leaving && program->ops->leave) {
+    end->is_leaving = true;
+    program->ops->leave(end);
+  } else {
     tl_end_gone(end, now);
+  }
+}
+
+void tl_node_left(struct tl_end *end, uint64_t now) {
+  tl_end_gone(end, now);
 }
 
 int tl_node_piece(struct tl_end *end, uint64_t now, const struct tl_piece *piece) {

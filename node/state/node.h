@@ -121,6 +121,9 @@ int tl_node_piece(struct tl_end *end, uint64_t now, const struct tl_piece *piece
 /* What write() refused with TL_FULL fits now. */
 void tl_node_writable(struct tl_end *end, uint64_t now);
 
+/* What the program had written before it closed the channel has been passed on. */
+void tl_node_left(struct tl_end *end, uint64_t now);
+
 /* The program broke the ring of a connected end: the channel is over. */
 void tl_node_broken(struct tl_end *end, uint64_t now);
 

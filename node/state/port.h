@@ -66,6 +66,10 @@ struct tl_port_ops {
   /* The node takes pieces again, after it had answered TL_FULL. */
   void (*resume)(struct tl_end *end);
 
+  /* The program has closed the channel: passes on what it had written before, then tl_node_left(). NULL: nothing is ever
+   * left to be passed on. */
+  void (*leave)(struct tl_end *end);
+
   /* The node begins the call with that id: publishes it, so that the program knows what may have run should the node die. */
   void (*begin)(struct tl_end *end, uint64_t id);
 

@@ -74,6 +74,8 @@ struct tl_end {
   enum tl_end_state state;
   bool is_whole;  /* pieces towards the node are whole messages (channel 0) */
   bool is_paused; /* the far side said TL_FULL */
+  bool
+      is_leaving; /* its program has closed it; what it had written before is still being passed on */
   char service[TL_SERVICE_NAME_BYTES_MAX + 1];
   struct tl_party other; /* who is at the other side */
 

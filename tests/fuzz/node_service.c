@@ -80,9 +80,9 @@ static uint64_t begun(const struct tl_end *end) {
   return 3;
 }
 
-static const struct tl_port_ops ops = {
-    welcome,         cut,         introduce, connect, close_end, forget,
-    piece_bytes_max, write_piece, resume,    begin,   begun};
+static const struct tl_port_ops ops = {welcome,   cut,    introduce,       connect,
+                                       close_end, forget, piece_bytes_max, write_piece,
+                                       resume,    NULL,   begin,           begun};
 
 /* A far side that takes every other piece. */
 static int far_piece(struct tl_end *end, uint64_t now, const struct tl_piece *piece) {
