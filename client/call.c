@@ -14,6 +14,10 @@ int tl_call_prepare(const struct tulle_channel *c, const char *procedure, const 
   if (!name_size || name_size > TL_PROCEDURE_NAME_BYTES_MAX) return TULLE_E_INVALID;
   if (args_size && !args) return TULLE_E_INVALID;
   if (args_size > TL_MESSAGE_BYTES_MAX - TL_CALL_HEAD_BYTES_MAX) return TULLE_E_TOO_BIG;
+  if (tl_unlikely(c->delivery)) {
+    if (args_size > TULLE_LOOSE_BYTES_MAX) return TULLE_E_TOO_BIG;
+    if (c->delivery == TL_KIND_BEST_EFFORT && timeout_ns == TULLE_FOREVER) return TULLE_E_INVALID;
+  }
   out->budget_ns = tl_budget_cut(timeout_ns ? timeout_ns : TULLE_TIMEOUT_DEFAULT);
   out->flags = 0;
   out->name = procedure;
@@ -70,8 +74,8 @@ static int send_or_queue(struct tulle_channel *c, struct tulle_pending *p,
     return TULLE_E_AGAIN;
   }
   head->id = c->next_id++;
-  return tl_channel_queue_copy(c, TL_KIND_CALL, bytes, tl_call_encode_head(bytes, head), args,
-                               args_size, p);
+  return tl_channel_queue_copy(c, TL_KIND_CALL | c->delivery, bytes,
+                               tl_call_encode_head(bytes, head), args, args_size, p);
 }
 
 /* (lock) The loop has to know of the channel, and of its first deadline. */

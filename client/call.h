@@ -18,18 +18,18 @@ static inline uint64_t tl_call_deadline(const struct tl_call_head *head) {
   return head->budget_ns == TL_NEVER ? TL_NEVER : tl_time_add(tl_time_now(), head->budget_ns);
 }
 
-/* (lock) Sends at once, or TL_FULL. */
+/* (lock) Sends at once, or TL_FULL. What is sent as best effort does not wait: AGAIN. */
 static inline int tl_call_send(struct tulle_channel *c, struct tl_call_head *head, const void *args,
                                size_t args_size) {
   void *body;
   uint32_t length = (uint32_t)(TL_CALL_HEAD_BYTES + head->name_size + args_size);
   int r = tl_channel_room(c, length, &body);
-  if (r) return r;
+  if (r) return r == TL_FULL && c->delivery == TL_KIND_BEST_EFFORT ? TULLE_E_AGAIN : r;
   struct tl_writer w = tl_writer_on(body, length);
   head->id = c->next_id++;
   tl_call_encode(&w, head);
   if (args_size) memcpy(w.at, args, args_size);
-  (void)tl_channel_commit(&c->ring, TL_KIND_CALL, length);
+  (void)tl_channel_commit(&c->ring, TL_KIND_CALL | c->delivery, length);
   tl_channel_show(c);
   return 0;
 }

@@ -78,6 +78,7 @@ struct tulle_channel {
   bool is_batching;   /* what the driver sends is published when its turn ends */
 
   /* sending */
+  uint16_t delivery; /* of a client's channel, unchanging: bits of TL_KIND_LOOSE */
   uint64_t next_id;
   struct tl_list out;
   unsigned out_count;          /* atomic */
@@ -100,7 +101,8 @@ struct tulle_channel {
   struct tl_list intake; /* taken from the ring ahead of their turn */
   unsigned intake_count;
   size_t intake_bytes;
-  uint64_t last_id;    /* of the last call taken: the next one's is higher */
+  uint64_t last_id;    /* of the last ordered call taken: the next one's is higher */
+  uint64_t begun_id;   /* the highest of a call that was begun */
   uint64_t taken;      /* calls taken from the ring: atomic */
   uint64_t answered;   /* of those, how many are over: atomic, written under the lock */
   struct tl_list open; /* under the lock: running elsewhere, or to be answered later */

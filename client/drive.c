@@ -99,7 +99,8 @@ static int take_replies(struct tulle_channel *c, struct tulle_pending *own, unsi
     int r = tl_channel_next(c, &m);
     if (r) return r;
     struct tl_reader rest = tl_reader_on(m.body, m.length);
-    if (tl_unlikely(m.kind != TL_KIND_REPLY || tl_reply_decode(&rest, &head) < 0)) {
+    bool is_reply = (m.kind & ~TL_KIND_LOOSE) == TL_KIND_REPLY;
+    if (tl_unlikely(!is_reply || tl_reply_decode(&rest, &head) < 0)) {
       r = TULLE_E_PROTOCOL;
     } else if (own && head.id == own->id && !own->out) {
       own->status = tl_result_read(&head, &rest, own->result);
@@ -320,7 +321,8 @@ static int call_and_wait(struct tulle_channel *c, struct tl_call_head *head, con
   p.id = head->id;
   bool is_driver = enter(c, &p, self);
   if (tl_unlikely(r == TL_FULL))
-    tl_channel_queue(c, &out, TL_KIND_CALL, tl_call_encode_head(out.head, head), args, args_size);
+    tl_channel_queue(c, &out, TL_KIND_CALL | c->delivery, tl_call_encode_head(out.head, head), args,
+                     args_size);
   tl_lock_give(&c->lock);
   p.deadline = tl_call_deadline(head);
   if (tl_likely(is_driver))

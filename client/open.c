@@ -16,7 +16,12 @@ static bool is_node_name(const char *name) {
   return strnlen(name, TL_NODE_NAME_BYTES_MAX + 1) <= TL_NODE_NAME_BYTES_MAX && *name;
 }
 
+static const uint16_t delivery_bits[] = {[TULLE_ORDERED] = 0,
+                                         [TULLE_UNORDERED] = TL_KIND_UNORDERED,
+                                         [TULLE_BEST_EFFORT] = TL_KIND_BEST_EFFORT};
+
 static bool is_target(const struct tulle_target *target) {
+  if (target->delivery < TULLE_ORDERED || target->delivery > TULLE_BEST_EFFORT) return false;
   if (target->node && !is_node_name(target->node)) return false;
   return !target->capability ||
          tl_capability_is_valid(target->capability, strlen(target->capability));
@@ -76,7 +81,8 @@ int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_
   if (r) return r;
   uint64_t timeout_ns = target->timeout_ns ? target->timeout_ns : TULLE_TIMEOUT_DEFAULT;
   uint64_t deadline = tl_time_add(tl_time_now(), tl_budget_cut(timeout_ns));
-  if (strcmp(service, NODE_SERVICE) == 0 && !target->node) return open_node(t, deadline, out);
+  if (strcmp(service, NODE_SERVICE) == 0 && !target->node)
+    return target->delivery ? TULLE_E_INVALID : open_node(t, deadline, out);
   tl_stay_open_begin(t);
   unsigned given_up = __atomic_load_n(&t->stay.given_up, __ATOMIC_ACQUIRE);
   r = ask(t, service, target, deadline, &number);
@@ -89,8 +95,10 @@ int tulle_channel_open(struct tulle *t, const char *service, const struct tulle_
   if ((r == TULLE_E_PEER_GONE || r == TULLE_E_CANCELLED) &&
       __atomic_load_n(&t->stay.given_up, __ATOMIC_ACQUIRE) != given_up)
     r = -EMFILE; /* the node knows only that this side closed it */
-  if (!r) *out = c;
-  return r;
+  if (r) return r;
+  c->delivery = delivery_bits[target->delivery];
+  *out = c;
+  return 0;
 }
 
 struct tulle_channel *tulle_channel_close(struct tulle_channel *c) {

@@ -55,26 +55,29 @@ void tl_served_free_spares(struct tl_loop *l) {
 
 /* ---- answering ---- */
 
-/* (lock) */
-static int send_reply(struct tulle_channel *c, uint64_t id, int32_t status, const void *data,
+/* (lock) AGAIN: it was best effort, and is dropped. */
+static int send_reply(const struct tulle_call_context *call, int32_t status, const void *data,
                       size_t size) {
+  struct tulle_channel *c = call->channel;
   void *body;
   uint32_t length = (uint32_t)(TL_REPLY_HEAD_BYTES + size);
-  struct tl_reply_head head = {id, status};
+  struct tl_reply_head head = {call->id, status};
+  uint16_t kind = TL_KIND_REPLY | call->delivery;
   int r = tl_channel_room(c, length, &body);
   if (tl_likely(!r)) {
     struct tl_writer w = tl_writer_on(body, length);
     tl_reply_encode(&w, &head);
     if (size) memcpy(w.at, data, size);
-    (void)tl_channel_commit(&c->ring, TL_KIND_REPLY, length);
+    (void)tl_channel_commit(&c->ring, kind, length);
     tl_channel_show(c);
     return 0;
   }
   if (r < 0) return 0; /* the channel is over, and with it the caller */
+  if (call->delivery == TL_KIND_BEST_EFFORT) return TULLE_E_AGAIN;
   uint8_t bytes[TL_REPLY_HEAD_BYTES];
   struct tl_writer w = tl_writer_on(bytes, sizeof bytes);
   tl_reply_encode(&w, &head);
-  return tl_channel_queue_copy(c, TL_KIND_REPLY, bytes, sizeof bytes, data, size, NULL);
+  return tl_channel_queue_copy(c, kind, bytes, sizeof bytes, data, size, NULL);
 }
 
 /* (lock) One more call of the channel is over. */
@@ -91,14 +94,16 @@ static void finish(struct tulle_channel *c, struct tulle_call_context *call) {
 
 static int answer(struct tulle_call_context *call, int32_t status, const void *data, size_t size) {
   struct tulle_channel *c = call->channel;
-  if (size > TL_MESSAGE_BYTES_MAX - TL_REPLY_HEAD_BYTES) return TULLE_E_TOO_BIG;
+  size_t most = call->delivery ? TULLE_LOOSE_BYTES_MAX : TL_MESSAGE_BYTES_MAX - TL_REPLY_HEAD_BYTES;
+  if (size > most) return TULLE_E_TOO_BIG;
   tl_lock_take(&c->lock);
   int r = call->is_replied ? TULLE_E_INVALID : 0;
   int verdict = __atomic_load_n(&call->verdict, __ATOMIC_RELAXED);
   if (tl_unlikely(verdict)) status = verdict, size = 0;
-  if (!r && !call->is_one_way && !c->end.code) r = send_reply(c, call->id, status, data, size);
-  bool is_over = !r && call->is_later;
-  if (!r) {
+  if (!r && !call->is_one_way && !c->end.code) r = send_reply(call, status, data, size);
+  bool is_dealt_with = !r || r == TULLE_E_AGAIN;
+  bool is_over = is_dealt_with && call->is_later;
+  if (is_dealt_with) {
     call->is_replied = true;
     if (is_over || !call->is_listed) finish(c, call);
     if (tl_unlikely(tl_channel_calls_open(c) == TL_CALLS_OPEN_MAX / 2)) tl_channel_attend(c);
@@ -159,8 +164,12 @@ static int context_read(struct tulle_call_context *call) {
   struct tulle_channel *c = call->channel;
   struct tl_reader r = tl_reader_on(call->bytes, call->size);
   struct tl_call_head head;
-  if (tl_call_decode(&r, &head) < 0 || head.id <= c->last_id) return TULLE_E_PROTOCOL;
-  c->last_id = call->id = head.id;
+  if (tl_call_decode(&r, &head) < 0) return TULLE_E_PROTOCOL;
+  if (tl_likely(!call->delivery)) {
+    if (head.id <= c->last_id) return TULLE_E_PROTOCOL;
+    c->last_id = head.id;
+  }
+  call->id = head.id;
   call->is_one_way = head.flags & TL_CALL_ONE_WAY;
   call->taken_at = tl_time_coarse();
   set_deadline(call, head.budget_ns);
@@ -181,6 +190,7 @@ static int read_call(struct tulle_channel *c, const struct tl_message *m,
   int r = TULLE_E_NO_MEMORY;
   if (call) {
     memcpy(call->bytes, m->body, m->length);
+    call->delivery = m->kind & TL_KIND_LOOSE;
     r = context_read(call);
   }
   if (tl_unlikely(r)) {
@@ -224,7 +234,8 @@ static int read_message(struct tulle_channel *c, struct tulle_call_context **out
   *out = NULL;
   int r = tl_channel_next(c, &m);
   if (r) return r < 0 ? TL_END : r;
-  if (tl_likely(m.kind == TL_KIND_CALL)) return read_call(c, &m, out) < 0 ? TL_END : 0;
+  if (tl_likely((m.kind & ~TL_KIND_LOOSE) == TL_KIND_CALL))
+    return read_call(c, &m, out) < 0 ? TL_END : 0;
   struct tl_reader reader = tl_reader_on(m.body, m.length);
   if (m.kind == TL_KIND_CANCEL && tl_cancel_decode(&reader, &id) == 0) {
     tl_channel_release(&c->ring);
@@ -339,7 +350,7 @@ int tl_served_take(struct tulle_channel *c, struct tulle_call_context **out) {
     int r = next_context(c, &call);
     if (tl_unlikely(r)) return end && r == TL_EMPTY ? TL_END : r;
     if (!call || is_refused(call, end)) continue;
-    tl_channel_begin(&c->ring, call->id);
+    if (call->id >= c->begun_id) tl_channel_begin(&c->ring, c->begun_id = call->id);
     *out = call;
     return 0;
   }

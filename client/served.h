@@ -24,6 +24,7 @@ struct tulle_call_context {
   const struct tl_procedure *procedure;
   struct tl_list link; /* the loop's spare ones, the channel's intake, or its open calls */
   uint64_t id;
+  uint16_t delivery; /* bits of TL_KIND_LOOSE: the answer travels as the call did */
   uint64_t taken_at; /* off the ring, by the coarse clock */
   uint64_t deadline; /* not after the caller's */
   uint64_t late_at;  /* not before the caller's */

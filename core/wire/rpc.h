@@ -38,6 +38,17 @@ enum tl_message_kind {
   TL_KIND_CANCEL = 3,
 };
 
+/*
+ * Two bits of a kind say how the message travels between machines; a node looks at nothing else of it. Without them: whole
+ * and in order. A loose message is always one record, so that none waits for another's.
+ */
+#define TL_KIND_UNORDERED   0x10u
+#define TL_KIND_BEST_EFFORT 0x20u
+#define TL_KIND_LOOSE       0x30u /* mask; both at once mean nothing */
+
+/* A loose message, its head included: one record even in the smallest ring. */
+#define TL_LOOSE_BYTES_MAX 2032u
+
 #define TL_CALL_HEAD_BYTES     24
 #define TL_CALL_HEAD_BYTES_MAX (TL_CALL_HEAD_BYTES + TL_PROCEDURE_NAME_BYTES_MAX)
 #define TL_REPLY_HEAD_BYTES    16

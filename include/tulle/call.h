@@ -27,11 +27,25 @@ extern "C" {
 struct tulle_channel;
 struct tulle_pending;
 
+/* How what is said on a channel travels between machines, calls and answers alike. On one machine
+ * nothing is lost or overtaken; what differs there is only what happens when there is no room. */
+enum tulle_delivery {
+  TULLE_ORDERED,   /* all of it, once, in order */
+  TULLE_UNORDERED, /* all of it, once; what is lost on the way and sent again holds up nobody else */
+  TULLE_BEST_EFFORT, /* at most once, in any order, never sent again. Nothing waits for room: a call
+                      * that finds none ends with AGAIN, an answer is dropped. A call that is lost,
+                      * or its answer, ends with DEADLINE, so there has to be one */
+};
+
+/* Arguments, and results, where delivery is not ordered. More is TOO_BIG. */
+#define TULLE_LOOSE_BYTES_MAX 1900
+
 /* Which of the programs that serve a name is meant. Zeroed: any, nearest first. */
 struct tulle_target {
-  const char *node;       /* name or id of the node; NULL: any */
-  const char *capability; /* only one that offers this; NULL: any */
-  uint64_t timeout_ns;    /* for opening; 0: TULLE_TIMEOUT_DEFAULT */
+  const char *node;             /* name or id of the node; NULL: any */
+  const char *capability;       /* only one that offers this; NULL: any */
+  uint64_t timeout_ns;          /* for opening; 0: TULLE_TIMEOUT_DEFAULT */
+  enum tulle_delivery delivery; /* the node's own service is ordered only */
 };
 
 /* Opens a channel to `service`; "node" is the node of this machine itself. `target` may be NULL.

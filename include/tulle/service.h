@@ -88,8 +88,8 @@ TULLE_PUBLIC void *tulle_call_object(const struct tulle_call_context *call);
 TULLE_PUBLIC struct tulle_memory *tulle_call_memory(struct tulle_call_context *call);
 
 /* Answers with one msgpack value (size 0: nothing). Never blocks. After it `call` is invalid if the
- * handler had returned TULLE_LATER. Errors: INVALID (second answer), TOO_BIG; a caller that is gone
- * is not an error. */
+ * handler had returned TULLE_LATER. Errors: INVALID (second answer), TOO_BIG; AGAIN: the caller's
+ * channel is best effort, there was no room, and the answer was dropped. A caller that is gone is not an error. */
 TULLE_PUBLIC int tulle_reply(struct tulle_call_context *call, const void *result, size_t size);
 
 /* Answers with an error: `code` as in tulle_handler, `text` (may be NULL) for people. */

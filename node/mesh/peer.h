@@ -31,10 +31,11 @@ struct tl_mesh_peer {
   struct tl_gather gather; /* of lane 0 */
   uint64_t incarnation;    /* as it says */
   uint64_t up_since;
-  uint64_t told;      /* our generation that it knows */
-  uint64_t told_from; /* our generation at the hello: what had ended before need not be told */
-  bool is_over_full;  /* it offers more than its account holds, and that was logged */
-  bool has_hello;     /* came */
+  uint64_t told;          /* our generation that it knows */
+  uint64_t told_from;     /* our generation at the hello: what had ended before need not be told */
+  uint64_t loose_dropped; /* best-effort messages that found no room here */
+  bool is_over_full;      /* it offers more than its account holds, and that was logged */
+  bool has_hello;         /* came */
   bool has_said_hello;
   bool owes_end;       /* `catalogue_end` is to be sent */
   bool owes_trust;     /* the revocation list is to be sent */

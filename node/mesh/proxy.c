@@ -163,7 +163,8 @@ static void far_introduced(struct tl_end *end, uint64_t now) {
 
 /* Notes the highest call that leaves for the link: from here on it may run. */
 static void note_call(struct tl_proxy *p, const struct tl_piece *piece) {
-  if (!p->is_inside && piece->kind == TL_KIND_CALL && piece->size >= 8) {
+  bool is_call = (piece->kind & ~TL_KIND_LOOSE) == TL_KIND_CALL;
+  if (!p->is_inside && is_call && piece->size >= 8) {
     uint64_t id = tl_load_le(piece->data, 8);
     if (id < p->handed || id == UINT64_MAX) id = p->handed; /* it counts wrongly: its own harm */
     p->handed = id + 1;
@@ -172,11 +173,34 @@ static void note_call(struct tl_proxy *p, const struct tl_piece *piece) {
   p->is_inside = piece->flags & TL_RECORD_MORE;
 }
 
+static enum tl_class class_of(uint16_t kind) {
+  return kind & TL_KIND_BEST_EFFORT ? TL_CLASS_BEST_EFFORT
+         : kind & TL_KIND_UNORDERED ? TL_CLASS_RELIABLE
+                                    : TL_CLASS_ORDERED;
+}
+
+static bool is_loose(uint16_t kind, size_t size, unsigned flags) {
+  return (kind & TL_KIND_LOOSE) != TL_KIND_LOOSE && size <= TL_LOOSE_BYTES_MAX && !flags;
+}
+
+/* A message that need not be in order is one record. */
+static int send_loose(struct tl_proxy *p, const struct tl_piece *piece) {
+  if (p->is_inside || !is_loose(piece->kind, piece->size, piece->flags)) return TULLE_E_PROTOCOL;
+  enum tl_class class = class_of(piece->kind);
+  struct iovec body = {(char *)(uintptr_t)piece->data, piece->size};
+  int r = tl_link_send(p->peer->link, p->lane, class, (uint8_t)piece->kind, 0, &body, 1);
+  if (r == TL_FULL && class == TL_CLASS_RELIABLE) return TL_FULL;
+  if (r == TL_FULL) p->peer->loose_dropped++;
+  if (r == 0) note_call(p, piece);
+  return 0;
+}
+
 static int far_piece(struct tl_end *end, uint64_t now, const struct tl_piece *piece) {
   struct tl_proxy *p = end->far_context;
   (void)now;
   if (!p || !p->lane) return 0; /* on its way out: nobody is there to have it */
   if (piece->kind >= TL_MESH_NODE) return TULLE_E_PROTOCOL;
+  if (piece->kind & TL_KIND_LOOSE) return send_loose(p, piece);
   do {
     uint32_t left = piece->size - p->out_offset;
     uint32_t size = left < TL_LANE_RECORD_BYTES_MAX ? left : TL_LANE_RECORD_BYTES_MAX;
@@ -235,9 +259,20 @@ static int write_record(struct tl_proxy *p, const struct tl_lane_record *record)
   return 0;
 }
 
-static int take_message(struct tl_proxy *p, uint64_t now, const struct tl_lane_record *record,
-                        bool *out_is_over) {
+/* Into the program's ring. Best effort does not wait for room. */
+static int take_piece(struct tl_proxy *p, const struct tl_lane_record *record) {
+  if (record->class != class_of(record->kind)) return TULLE_E_PROTOCOL;
+  if (record->class != TL_CLASS_ORDERED && !is_loose(record->kind, record->size, record->flags))
+    return TULLE_E_PROTOCOL;
+  int r = write_record(p, record);
+  if (r != TL_FULL || record->class != TL_CLASS_BEST_EFFORT) return r;
+  p->peer->loose_dropped++;
+  return 0;
+}
+
+static int take_message(struct tl_proxy *p, const struct tl_lane_record *record) {
   struct tl_mesh_message m;
+  if (record->class != TL_CLASS_ORDERED || p->closing.code) return TULLE_E_PROTOCOL;
   int r = tl_gather_push(&p->gather, TL_MESH_CHANNEL_BYTES_MAX, record, &m);
   if (r == TL_MORE) return 0;
   if (r < 0) return TULLE_E_PROTOCOL;
@@ -245,9 +280,26 @@ static int take_message(struct tl_proxy *p, uint64_t now, const struct tl_lane_r
   if (record->kind == TL_MESH_OPENED) return take_opened(p, &m);
   if (record->kind != TL_MESH_CLOSED || m.type != TL_MESH_CHANNEL_CLOSED || m.code >= 0)
     return TULLE_E_PROTOCOL;
+  p->closing = (struct tl_proxy_closing){.code = m.code, .begun = m.begun};
+  memcpy(p->closing.text, m.text, sizeof p->closing.text);
+  return 0;
+}
+
+/* As the peer has said, if it has. */
+static void end_as_said(struct tl_proxy *p, uint64_t now, int code, const char *text) {
+  const struct tl_proxy_closing said = p->closing;
+  if (said.code)
+    proxy_end(p, now, said.code, said.begun, said.text);
+  else
+    proxy_end(p, now, code, p->handed, text);
+}
+
+/* All that the peer sent is here, also what it had sent before it closed. */
+static int take_end(struct tl_proxy *p, uint64_t now, bool *out_is_over) {
+  if (!p->closing.code) return TULLE_E_PEER_GONE; /* finished without a word */
   tl_link_close_lane(p->peer->link, p->lane, 0);
   p->lane = NULL;
-  proxy_end(p, now, m.code, m.begun, m.text);
+  end_as_said(p, now, 0, NULL);
   *out_is_over = true;
   return 0;
 }
@@ -256,18 +308,19 @@ static int take_message(struct tl_proxy *p, uint64_t now, const struct tl_lane_r
 static int take_record(struct tl_proxy *p, uint64_t now, bool *out_is_over) {
   struct tl_lane_record record;
   int r = tl_lane_receive(p->lane, &record);
-  if (r == TL_END) return TULLE_E_PEER_GONE; /* finished without a word */
+  if (r == TL_END) return take_end(p, now, out_is_over);
   if (r != 0) return r;
   if (!p->peer->has_hello) return TL_EMPTY; /* it overtook lane 0 */
-  if (record.class != TL_CLASS_ORDERED) return TULLE_E_PROTOCOL;
   if (record.kind < TL_MESH_NODE) {
     if (!p->end) return TULLE_E_PROTOCOL; /* before OPEN or OPENED */
     if (!p->is_open) return TL_EMPTY;     /* it waits for the program to have its channel */
-    r = write_record(p, &record);
+    r = take_piece(p, &record);
   } else {
-    r = take_message(p, now, &record, out_is_over);
+    r = take_message(p, &record);
+    /* An open that is refused: nothing was ever sent before. */
+    if (r == 0 && p->closing.code && !p->end) return take_end(p, now, out_is_over);
   }
-  if (r == 0 && !*out_is_over) tl_link_release(p->peer->link, p->lane);
+  if (r == 0 && p->lane) tl_link_release(p->peer->link, p->lane);
   return r;
 }
 
@@ -290,7 +343,7 @@ void tl_proxy_reset(struct tl_proxy *p, uint64_t now) {
   tl_lane_set_owner(p->lane, NULL);
   tl_link_close_lane(p->peer->link, p->lane, 0);
   p->lane = NULL;
-  proxy_end(p, now, TULLE_E_PEER_GONE, p->handed, "the other side is gone");
+  end_as_said(p, now, TULLE_E_PEER_GONE, "the other side is gone");
 }
 
 void tl_proxy_lost(struct tl_proxy *p, uint64_t now, int code) {
@@ -299,5 +352,5 @@ void tl_proxy_lost(struct tl_proxy *p, uint64_t now, int code) {
     tl_link_close_lane(p->peer->link, p->lane, (uint32_t)-code);
     p->lane = NULL;
   }
-  proxy_end(p, now, code, p->handed, tulle_error_text(code));
+  end_as_said(p, now, code, tulle_error_text(code));
 }

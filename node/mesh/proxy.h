@@ -6,7 +6,8 @@
  *     ring <--write-- tl_lane_receive     the peer writes; a full ring leaves the record in the lane
  *
  * No record is queued here. A record that does not fit the other side goes in several, all but the last with MORE;
- * how far the present one has come, in each direction, is all the state there is.
+ * how far the present one has come, in each direction, is all the state there is. The class of delivery stands in the kind
+ * of each record (core/wire/rpc.h); best effort never waits: what finds no room is dropped and counted.
  *
  * The life of a client's side:  open() sends OPEN -> OPENED -> the program gets its channel -> records -> CLOSED
  * The life of a server's side:  OPEN -> the program gets its channel -> OPENED goes back -> records -> CLOSED
@@ -26,6 +27,13 @@
 
 struct tl_mesh_peer;
 
+/* What the peer said at the end. Messages that need not be in order may still be on their way then. */
+struct tl_proxy_closing {
+  int code; /* 0: it has not said it */
+  uint64_t begun;
+  char text[128];
+};
+
 struct tl_proxy {
   struct tl_mesh_peer *peer;
   struct tl_lane *lane;
@@ -40,6 +48,7 @@ struct tl_proxy {
   uint64_t handed;     /* one more than the id of the last call given to the link */
   char service[TL_SERVICE_NAME_BYTES_MAX + 1];
   struct tl_gather gather;
+  struct tl_proxy_closing closing;
   struct tl_list in_peer;
 };
 

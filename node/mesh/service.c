@@ -102,11 +102,13 @@ static int do_nodes(struct tl_request *q) {
 
 static void pack_link(struct tulle_pack *w, struct tl_mesh_peer *peer, uint64_t now) {
   struct tl_link_info i;
+  struct tl_flow_stats flow;
   char remote[TL_ADDRESS_TEXT_SIZE];
   tl_mesh_peer_refresh(peer, now);
   tl_link_info(peer->link, now, &i);
+  tl_flow_stats(tl_link_flow(peer->link), &flow);
   tl_address_format(&i.path.remote, remote);
-  tulle_pack_map(w, 17);
+  tulle_pack_map(w, 19);
   pack_pair(w, "node", peer->place.node_name);
   pack_pair(w, "node_id", peer->place.node_id_text);
   pack_pair(w, "path", peer->place.path);
@@ -124,6 +126,8 @@ static void pack_link(struct tulle_pack *w, struct tl_mesh_peer *peer, uint64_t 
   pack_number(w, "age_ns", now - peer->up_since);
   pack_number(w, "rekeys", i.rekeys);
   pack_number(w, "memory_bytes", i.memory_bytes);
+  pack_number(w, "best_effort_lost", flow.best_effort_lost);
+  pack_number(w, "best_effort_dropped", flow.best_effort_dropped + peer->loose_dropped);
 }
 
 static int do_links(struct tl_request *q) {

@@ -499,6 +499,7 @@ static void the_other_node_says_what_had_begun(void **state) {
   for (uint64_t id = 1; id <= 3; id++) program_calls(w, end, id);
   mates_run(w, 20 * TL_MS);
   mate_write_message(m, m->opened, TL_MESH_CLOSED, &end_of);
+  assert_int_equal(tl_link_finish(m->link, m->opened), 0);
   mates_run(w, 20 * TL_MS);
   assert_int_equal(w->programs[CLIENT].closed_begun, 2);
 }
