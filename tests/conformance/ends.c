@@ -177,6 +177,35 @@ static void kill_at_every_step(struct subject *s) {
   }
 }
 
+/* What a node counts follows what is done there, up and down. */
+static void the_counters_follow_what_is_done(void **state) {
+  (void)state;
+  struct subject s = subject_start_at(suite_near, 1);
+  struct node_counts before = subject_node_counts(&s), now;
+  struct tulle_channel *channels[5];
+  struct tulle_procedure procedure = {"none", NULL, NULL};
+  struct tulle_offer offer = {.procedures = &procedure};
+  struct tulle_service *service;
+  struct tulle *t;
+  char name[32];
+  subject_name(name);
+  offer.name = name;
+  assert_ok(tulle_attach(NULL, &t));
+  assert_ok(tulle_offer(t, &offer, &service));
+  for (int i = 0; i < 5; i++) assert_ok(tulle_channel_open(t, s.name, NULL, &channels[i]));
+  now = subject_node_counts(&s);
+  assert_true(now.programs == before.programs + 1 && now.services == before.services + 1);
+  assert_true(now.channels == before.channels + 10); /* an end at each program */
+  for (int i = 0; i < 5; i++) tulle_channel_close(channels[i]);
+  tulle_withdraw(service);
+  tulle_detach(t);
+  for (uint64_t end = 0;; patience(&end, 10 * TL_S)) {
+    now = subject_node_counts(&s);
+    if (memcmp(&now, &before, sizeof now) == 0) break;
+  }
+  subject_stop(&s);
+}
+
 static void a_program_killed_at_every_step(void **state) {
   (void)state;
   struct subject s = subject_start_at(suite_near, 1);
@@ -201,5 +230,6 @@ SUITE_TOPIC(ends, cmocka_unit_test(a_hung_service_costs_the_deadline_only),
             cmocka_unit_test(a_late_answer_to_a_dead_caller),
             cmocka_unit_test(a_service_that_returns_is_found_again),
             cmocka_unit_test(closing_ends_what_waits),
+            cmocka_unit_test(the_counters_follow_what_is_done),
             cmocka_unit_test(a_program_killed_at_every_step),
             cmocka_unit_test(a_far_caller_killed_at_every_step));

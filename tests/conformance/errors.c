@@ -47,6 +47,7 @@ static void every_code_arrives_as_it_was_sent(void **state) {
     if (!tulle_error_name(code)) continue;
     known++;
     assert_true(strlen(tulle_error_text(code)) > 0);
+    assert_true(!tulle_error_hint(code) || strlen(tulle_error_hint(code)) > 0);
     assert_in_range(tulle_error_exit(code), 1, 12);
     tulle_pack_int(&w, code);
     assert_code(tulle_call(s.channel, "fail_with", args, tulle_pack_size(&w), 0, NULL), code);

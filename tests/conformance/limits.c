@@ -1,6 +1,8 @@
 /* Those who take too much, or nothing, harm nobody but themselves. And nobody sees what was not sent. */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "tests/conformance/poison.h"
 #include "tests/conformance/suite.h"
@@ -16,7 +18,8 @@ struct greedy {
 static void greedy_open(struct greedy *g, const char *service) {
   *g = (struct greedy){0};
   assert_ok(tulle_attach(NULL, &g->t));
-  assert_ok(tulle_channel_open(g->t, service, NULL, &g->channel));
+  struct tulle_target patient = {.timeout_ns = 30 * TL_S};
+  assert_ok(tulle_channel_open(g->t, service, &patient, &g->channel));
 }
 
 /* Wants `count` answers of `bytes` and never looks at one. */
@@ -186,8 +189,62 @@ static void nothing_is_seen_that_was_not_sent(void **state) {
   subject_stop(&s);
 }
 
+/* ---- what is changed after it was sent ---- */
+
+struct rewriting {
+  volatile unsigned char *place;
+  size_t size;
+  atomic_bool is_over;
+  atomic_uint times;
+};
+
+static void *rewrite(void *userdata) {
+  struct rewriting *w = userdata;
+  while (!atomic_load(&w->is_over)) {
+    for (size_t i = 0; i < w->size; i++) w->place[i] ^= 1;
+    atomic_fetch_add(&w->times, 1);
+  }
+  return NULL;
+}
+
+/* Sends bytes, and goes on changing them in the ring while the service looks at them twice. */
+static void send_and_rewrite(struct subject *s, unsigned round) {
+  struct rewriting w = {.size = 64};
+  struct flight held = {0}, looked = {0};
+  struct timespec moment = {0, 1000000};
+  unsigned char bytes[64], args[128], number[16];
+  pthread_t thread;
+  memset(bytes, 'A' + (int)round, sizeof bytes);
+  struct tulle_pack pack = tulle_pack_on(args, sizeof args);
+  tulle_pack_bytes(&pack, bytes, sizeof bytes);
+  assert_ok(tulle_call_async(s->channel, "hold", number, pack_uint(number, 20 * TL_MS), 20 * TL_S,
+                             landed, &held, NULL));
+  assert_ok(tulle_call_async(s->channel, "steady", args, tulle_pack_size(&pack), 20 * TL_S, landed,
+                             &looked, NULL));
+  w.place = poison_find(bytes, sizeof bytes);
+  assert_non_null(w.place);
+  assert_int_equal(pthread_create(&thread, NULL, rewrite, &w), 0);
+  nanosleep(&moment, NULL);
+  dispatch_until(&looked, 1, 20 * TL_S);
+  atomic_store(&w.is_over, true);
+  assert_int_equal(pthread_join(thread, NULL), 0);
+  assert_true(w.times > 0);
+  assert_code(looked.last, 0);
+  dispatch_until(&held, 1, 20 * TL_S);
+}
+
+static void nothing_changes_after_it_was_checked(void **state) {
+  (void)state;
+  for (unsigned round = 0; round < 10; round++) {
+    struct subject s = subject_start(1);
+    send_and_rewrite(&s, round);
+    subject_stop(&s);
+  }
+}
+
 SUITE_TOPIC(limits, cmocka_unit_test(a_caller_that_takes_nothing),
             cmocka_unit_test(a_thousand_callers_that_take_nothing),
             cmocka_unit_test(a_stopped_service_bounds_every_queue),
             cmocka_unit_test(a_greedy_user_meets_its_quota),
-            cmocka_unit_test(nothing_is_seen_that_was_not_sent));
+            cmocka_unit_test(nothing_is_seen_that_was_not_sent),
+            cmocka_unit_test(nothing_changes_after_it_was_checked));

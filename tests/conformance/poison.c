@@ -1,5 +1,6 @@
 #include "tests/conformance/poison.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,26 +27,57 @@ void poison_spread(uint64_t inverted) {
   spread_stack(~inverted);
 }
 
-static int64_t scan(uintptr_t from, uintptr_t to, uint64_t mark) {
-  int64_t found = 0;
+/* Calls `look` with each area of memory that is shared: until it returns true. How many there were. */
+static int64_t each_area(const char *rights, bool (*look)(uintptr_t, uintptr_t, void *),
+                         void *userdata) {
+  char line[512], has[8];
+  int64_t areas = 0;
+  FILE *f = fopen("/proc/self/maps", "re");
+  if (!f) return 0;
+  while (fgets(line, sizeof line, f)) {
+    uintptr_t from, to;
+    if (!strstr(line, "memfd:") || sscanf(line, "%zx-%zx %7s", &from, &to, has) != 3) continue;
+    if (strncmp(has, rights, strlen(rights)) != 0) continue;
+    areas++;
+    if (look(from, to, userdata)) break;
+  }
+  fclose(f);
+  return areas;
+}
+
+struct scan {
+  uint64_t mark;
+  int64_t found;
+};
+
+static bool scan(uintptr_t from, uintptr_t to, void *userdata) {
+  struct scan *s = userdata;
   for (; from + 8 <= to; from++)
-    if (*(const volatile unsigned char *)from == (unsigned char)mark &&
-        memcmp((const void *)from, &mark, 8) == 0)
-      found++;
-  return found;
+    if (*(const volatile unsigned char *)from == (unsigned char)s->mark &&
+        memcmp((const void *)from, &s->mark, 8) == 0)
+      s->found++;
+  return false;
 }
 
 int64_t poison_scan(uint64_t inverted) {
-  char line[512];
-  int64_t found = 0, areas = 0;
-  FILE *f = fopen("/proc/self/maps", "re");
-  if (!f) return -1;
-  while (fgets(line, sizeof line, f)) {
-    uintptr_t from, to;
-    if (!strstr(line, "memfd:") || sscanf(line, "%zx-%zx r", &from, &to) != 2) continue;
-    found += scan(from, to, ~inverted);
-    areas++;
-  }
-  fclose(f);
-  return areas ? found : -1;
+  struct scan s = {~inverted, 0};
+  return each_area("r", scan, &s) ? s.found : -1;
+}
+
+struct search {
+  const unsigned char *bytes;
+  size_t size;
+  void *found;
+};
+
+static bool search(uintptr_t from, uintptr_t to, void *userdata) {
+  struct search *s = userdata;
+  s->found = memmem((const void *)from, to - from, s->bytes, s->size);
+  return s->found;
+}
+
+volatile unsigned char *poison_find(const unsigned char *bytes, size_t size) {
+  struct search s = {bytes, size, NULL};
+  each_area("rw", search, &s);
+  return s.found;
 }

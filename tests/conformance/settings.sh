@@ -7,41 +7,29 @@
 # namespaces with a cable between them, the carrier forced. Exit 77 with a reason where a setting cannot be made.
 set -u
 setting=$1 bin=$2 tests=$3
+here=$(cd "$(dirname "$0")" && pwd)
 temp=$(mktemp -d) || exit 2
 space=tulle-conformance-$$
+# An address of this run alone: a port of 127.0.0.1 may be anybody's by now.
+host=127.87.$(($$ / 256 % 256)).$(($$ % 256))
 pids=
-expected=ring
+expected=$setting
+home=b
+. "$here/place.sh"
 
-die() {
-  echo "settings.sh: $*" >&2
-  for log in "$temp"/*.log; do echo "--- $log"; tail -n 30 "$log"; done >&2
-  exit 1
-}
 skip() {
   echo "SKIP: $*"
   exit 77
 }
 
-# on NODE COMMAND...: runs it where programs of that node run. become is the same, in place of this shell, so that a
-# background job's number is the program's.
-on() {
-  (become "$@")
-}
-become() {
-  where=$1
-  shift
-  set -- env "TULLE_RUNTIME_DIR=$temp/$where/run" "TULLE_STATE_DIR=$temp/$where/state" TULLE_AUTOSTART=0 "$@"
-  case $setting in
-  udp | tcp) exec ip netns exec "$space-$where" "$@" ;;
-  *) exec "$@" ;;
-  esac
-}
-
 cleanup() {
   trap - EXIT INT TERM
   for pid in $pids; do
-    pkill -KILL -P "$pid" 2> /dev/null # subjects of the agent
+    pkill -KILL -P "$pid" 2> /dev/null # subjects of an agent
     kill "$pid" 2> /dev/null
+  done
+  for file in "$temp"/*.pid; do
+    [ -f "$file" ] && kill -KILL "$(cat "$file")" 2> /dev/null
   done
   for where in a b; do
     ip netns pids "$space-$where" 2> /dev/null | xargs -r kill -KILL 2> /dev/null
@@ -52,23 +40,6 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
-
-until_line() {
-  for _ in $(seq 400); do
-    grep -q "$2" "$1" 2> /dev/null && return 0
-    sleep 0.05
-  done
-  die "no line '$2' in $1 within 20 s"
-}
-
-# start_node NAME [OPTIONS]
-start_node() {
-  node=$1
-  shift
-  become "$node" "$bin/tulle" node --name "node-$node" "$@" 2> "$temp/$node.log" &
-  pids="$pids $!"
-  until_line "$temp/$node.log" '^ready'
-}
 
 make_namespaces() {
   [ "$(id -u)" -eq 0 ] || skip "not root: no network namespaces"
@@ -90,35 +61,32 @@ join_b_to_a() {
 
 chmod 755 "$temp" # other users shall reach the nodes
 mkdir -p "$temp/a" "$temp/b"
-home=b
 case $setting in
 one)
-  start_node a --no-mdns --listen 127.0.0.1:0
-  home=a
+  expected=ring home=a
+  start_node a
   ;;
 loopback)
   expected=udp
-  # An address of this run alone: a port of 127.0.0.1 may be anybody's by now.
-  host=127.87.$(($$ / 256 % 256)).$(($$ % 256))
-  start_node a --no-mdns --listen "$host:20000"
-  start_node b --no-mdns --listen "$host:20001"
+  start_node a
+  start_node b
   join_b_to_a "$host:20000"
   ;;
 udp | tcp)
-  expected=$setting
   make_namespaces
-  start_node a --carrier "$setting" --no-mdns
-  start_node b --carrier "$setting" --no-mdns
+  start_node a
+  start_node b
   join_b_to_a 10.87.0.1:8855
   ;;
 *) die "no setting '$setting'" ;;
 esac
+echo "setting=$setting bin=$bin temp=$temp space=$space host=$host home=$home" > "$temp/place"
 
 for agent in far:$home near:a; do
-  become "${agent#*:}" "$tests/subject" agent "${agent%:*}" 2> "$temp/${agent%:*}.log" &
+  become "${agent#*:}" "$tests/subject" agent "${agent%:*}" 2> "$temp/agent-${agent%:*}.log" &
   pids="$pids $!"
 done
-on a "$tests/test_conformance" "$expected" ${4+"$4"}
+on a env "TULLE_SUITE_CONTROL=$here/control.sh $temp/place" "$tests/test_conformance" "$expected" ${4+"$4"}
 result=$?
 [ "$result" -eq 0 ] || for log in "$temp"/*.log; do echo "--- $log"; tail -n 15 "$log"; done
 exit "$result"

@@ -84,7 +84,7 @@ static uint64_t sum_of(const unsigned char *bytes, size_t size) {
   return sum;
 }
 
-/* Bytes: looks at them twice with a while in between -> 1: they are what they were */
+/* Bytes: looks at them twice with a while in between. They are what they were, or PROTOCOL. */
 static int steady(struct tulle_call_context *call, void *userdata) {
   struct tulle_unpack args = tulle_call_arguments(call);
   size_t size;
@@ -93,7 +93,7 @@ static int steady(struct tulle_call_context *call, void *userdata) {
   if (args.failed) return TULLE_E_BAD_MESSAGE;
   uint64_t before = sum_of(bytes, size);
   sleep_ns(2000000);
-  return reply_uint(call, sum_of(bytes, size) == before);
+  return sum_of(bytes, size) == before ? tulle_reply(call, NULL, 0) : TULLE_E_PROTOCOL;
 }
 
 /* ---- its node ---- */
@@ -123,8 +123,79 @@ static int node_counts(struct tulle_call_context *call, void *userdata) {
   return r < 0 ? r : tulle_reply(call, buffer, tulle_pack_size(&w));
 }
 
+/* Of all its links: [best effort lost, dropped] */
+static int link_counts(struct tulle_call_context *call, void *userdata) {
+  struct tulle_channel *node;
+  struct tulle_result result;
+  unsigned char buffer[64];
+  uint64_t lost = 0, dropped = 0;
+  (void)userdata;
+  int r = tulle_channel_open(NULL, "node", NULL, &node);
+  if (r < 0) return r;
+  r = tulle_call(node, "links", NULL, 0, 0, &result);
+  struct tulle_unpack list = tulle_unpack_on(result.data, result.size);
+  for (size_t left = r == 0 ? tulle_unpack_array(&list) : 0; left; left--) {
+    struct tulle_unpack value = tulle_unpack_key(&list, "best_effort_lost");
+    lost += tulle_unpack_uint(&value);
+    value = tulle_unpack_key(&list, "best_effort_dropped");
+    dropped += tulle_unpack_uint(&value);
+    tulle_unpack_skip(&list);
+  }
+  tulle_result_clear(&result);
+  tulle_channel_close(node);
+  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
+  tulle_pack_array(&w, 2);
+  tulle_pack_uint(&w, lost), tulle_pack_uint(&w, dropped);
+  return r < 0 ? r : tulle_reply(call, buffer, tulle_pack_size(&w));
+}
+
+/* ---- datagrams ---- */
+
+/* Whether the answer of `whoami` names this program. */
+static bool is_me(const struct tulle_result *result, const struct tulle_identity *me) {
+  struct tulle_unpack r = tulle_unpack_on(result->data, result->size);
+  size_t size;
+  if (tulle_unpack_array(&r) != 6) return false;
+  const void *node = tulle_unpack_bytes(&r, &size);
+  return size == sizeof me->node && memcmp(node, me->node, size) == 0 &&
+         tulle_unpack_uint(&r) == me->client;
+}
+
+/* [service, times]: asks it by best effort who this is -> [right, wrong, late] */
+static int visit(struct tulle_call_context *call, void *userdata) {
+  struct tulle_unpack args = tulle_call_arguments(call);
+  struct tulle_target target = {.delivery = TULLE_BEST_EFFORT};
+  struct tulle_identity me;
+  struct tulle_channel *c = NULL;
+  char service[64];
+  unsigned char buffer[64];
+  uint64_t right = 0, wrong = 0, late = 0;
+  (void)userdata;
+  tulle_unpack_array(&args);
+  tulle_unpack_string(&args, service, sizeof service);
+  uint64_t times = tulle_unpack_uint(&args);
+  if (args.failed || tulle_self(NULL, &me) < 0) return TULLE_E_BAD_MESSAGE;
+  if (tulle_channel_open(NULL, service, &target, &c) < 0) times = 0;
+  for (uint64_t i = 0; i < times; i++) {
+    struct tulle_result result;
+    int r = tulle_call(c, "whoami", NULL, 0, 1000000000, &result);
+    if (r == 0)
+      is_me(&result, &me) ? right++ : wrong++;
+    else
+      r == TULLE_E_DEADLINE ? late++ : wrong++;
+    tulle_result_clear(&result);
+  }
+  tulle_channel_close(c);
+  struct tulle_pack w = tulle_pack_on(buffer, sizeof buffer);
+  tulle_pack_array(&w, 3);
+  tulle_pack_uint(&w, right), tulle_pack_uint(&w, wrong), tulle_pack_uint(&w, late);
+  return tulle_reply(call, buffer, tulle_pack_size(&w));
+}
+
 const struct tulle_procedure more_procedures[] = {
-    {"pass_on", pass_on, NULL}, {"second", offer_second, NULL}, {"spread", spread, NULL},
-    {"scan", scan, NULL},       {"steady", steady, NULL},       {"node_counts", node_counts, NULL},
+    {"link_counts", link_counts, NULL}, {"visit", visit, NULL},
+    {"pass_on", pass_on, NULL},         {"second", offer_second, NULL},
+    {"spread", spread, NULL},           {"scan", scan, NULL},
+    {"steady", steady, NULL},           {"node_counts", node_counts, NULL},
 };
 const size_t more_procedure_count = sizeof more_procedures / sizeof *more_procedures;

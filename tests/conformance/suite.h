@@ -31,6 +31,9 @@ static inline bool suite_is_local(void) {
 /* Does something to a node or the network (control.sh says what there is); fails the case if that failed. */
 void suite_control(const char *command);
 
+/* The same; false where the setting has no such thing. */
+bool suite_may_control(const char *command);
+
 /* Opens both agents anew, once they can be reached again. */
 void suite_find_agents(void);
 
@@ -90,6 +93,18 @@ struct node_counts {
 };
 struct node_counts subject_node_counts(const struct subject *s);
 
+/* What the links of its node have lost, and had no room for, of what was best effort. */
+struct link_counts {
+  uint64_t lost, dropped;
+};
+struct link_counts subject_link_counts(const struct subject *s);
+
+/* It asks `service` so many times who it is, by best effort: answers that were right, and wrong, and that did not come. */
+struct visit {
+  uint64_t answered, wrong, late;
+};
+struct visit subject_visit(const struct subject *s, const char *service, uint64_t times);
+
 /* ---- calls ---- */
 
 /* The arguments "one unsigned number". */
@@ -135,6 +150,6 @@ struct topic {
   const struct topic topic_name##_topic = {#topic_name, cases, sizeof cases / sizeof *cases}
 
 extern const struct topic calls_topic, flight_topic, errors_topic, ends_topic, serving_topic,
-    identity_topic, naming_topic, limits_topic;
+    identity_topic, naming_topic, limits_topic, delivery_topic, network_topic;
 
 #endif
