@@ -47,7 +47,8 @@ struct crack {
   struct brackets open;
 };
 
-/* The last good place before column 100 to break `text`, which begins at `column`. */
+/* The last good place before column 100 to break `text`, which begins at `column`: in as few brackets as
+ * possible. */
 static struct crack find_crack(const char *text, int column, struct brackets open) {
   struct crack comma = {NULL, open}, operation = {NULL, open};
   bool is_quoted = false;
@@ -57,7 +58,8 @@ static struct crack find_crack(const char *text, int column, struct brackets ope
     if (strchr("({", *p) && open.depth + 1 < NESTING_MAX) open.columns[++open.depth] = column + 1;
     if (strchr(")}", *p) && open.depth) open.depth--;
     if (*p != ' ' || p == text) continue;
-    if (strchr(",;", p[-1])) comma = (struct crack){p, open};
+    if (strchr(",;", p[-1]) && (!comma.at || open.depth <= comma.open.depth))
+      comma = (struct crack){p, open};
     if (strchr("?:&|=", p[-1])) operation = (struct crack){p, open};
   }
   bool is_far = comma.open.columns[comma.open.depth] > COLUMNS * 3 / 5;
