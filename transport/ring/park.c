@@ -47,7 +47,9 @@
 #define YIELD_PAUSE_MIN 64            /* waits without yielding after that */
 #define YIELD_PAUSE_MAX 16384
 
-#define FIRST_SLEEP_NS TL_MS
+/* Longer than a tick of most systems: a time-out before the next tick sets the processor's timer anew,
+ * and again when the sleep ends, which made a sleeping round trip half as long again. */
+#define FIRST_SLEEP_NS (5 * TL_MS)
 #define TICK_NS        TL_S
 
 /* ---- what the kernel can ---- */
