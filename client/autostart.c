@@ -55,6 +55,10 @@ static void reset_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void say(const char *text) {
+  (void)!write(STDERR_FILENO, text, strlen(text));
+}
+
 /* Standard error stays the program's until the node serves: a node that cannot start says there why. */
 static void become_node(const struct start *s) {
   char *const argv[] = {(char *)"tulle",      (char *)"node",      (char *)"--autostarted",
@@ -66,6 +70,8 @@ static void become_node(const struct start *s) {
   reset_signals();
   if (fcntl(s->report, F_SETFD, 0) == 0 && chdir("/") == 0)
     execve(s->program, argv, s->environment);
+  say("error: no node can be started: "), say(s->program), say(": ");
+  say(strerrordesc_np(errno)), say("\n");
   _exit(127);
 }
 

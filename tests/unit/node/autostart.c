@@ -166,6 +166,24 @@ static void what_is_no_program_starts_nothing(void **state) {
   }
 }
 
+/* Without it a program says no more than that there is no node. */
+static void a_program_that_cannot_be_run_is_named(void **state) {
+  char said[512] = "";
+  struct tulle *t;
+  int ends[2], own = dup(STDERR_FILENO);
+  (void)state;
+  assert_int_equal(pipe(ends), 0);
+  setenv("TULLE_BIN", "/dev/null", 1);
+  dup2(ends[1], STDERR_FILENO);
+  int r = attach_for_ever(&t);
+  dup2(own, STDERR_FILENO);
+  close(own), close(ends[1]);
+  assert_int_equal(r, TULLE_E_NO_NODE);
+  assert_true(read(ends[0], said, sizeof said - 1) > 0);
+  close(ends[0]);
+  assert_non_null(strstr(said, "no node can be started: /dev/null: Permission denied"));
+}
+
 /* This test lies beside no `tulle`, and PATH leads to none. */
 static void without_a_program_there_is_no_node(void **state) {
   struct tulle *t;
@@ -187,6 +205,7 @@ int main(int argc, char **argv) {
       TEST(a_node_that_cannot_start_says_why),
       TEST(a_node_elsewhere_on_the_same_state_is_named),
       TEST(what_is_no_program_starts_nothing),
+      TEST(a_program_that_cannot_be_run_is_named),
       TEST(without_a_program_there_is_no_node),
   };
   if (argc < 2) return 2;
