@@ -69,12 +69,13 @@ static int open_folder(const struct place *p, const char *path, unsigned mode, i
 }
 
 static int place_open(struct place *p) {
-  const char *missing;
+  const char *variables;
   int state_fd = -1;
   *p = (struct place){.runtime_fd = -1, .is_system = geteuid() == 0, .uid = geteuid()};
   p->has_user = tl_privilege_user(&p->uid, &p->gid);
-  int r = tl_directories_find(&p->path, &missing);
-  if (r < 0) return fail("where to live? set %s", missing);
+  int r = tl_directories_find(&p->path, &variables);
+  if (r == TULLE_E_TOO_BIG) return fail("%s: too long for a path", variables);
+  if (r < 0) return fail("where to live? set %s", variables);
   r = open_folder(p, p->path.state, 0700, &state_fd);
   if (r == 0) r = open_folder(p, p->path.runtime, p->is_system ? 0755 : 0700, &p->runtime_fd);
   if (state_fd >= 0) close(state_fd);

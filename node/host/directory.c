@@ -22,29 +22,29 @@ static int path_join(char out[TL_DIRECTORY_PATH_SIZE], const char *base, const c
   return n < 0 || n >= TL_DIRECTORY_PATH_SIZE ? TULLE_E_TOO_BIG : 0;
 }
 
-static int find_runtime(char out[TL_DIRECTORY_PATH_SIZE], const char **out_missing) {
+static int find_runtime(char out[TL_DIRECTORY_PATH_SIZE], const char **out_variables) {
   const char *own = environment("TULLE_RUNTIME_DIR"), *user = environment("XDG_RUNTIME_DIR");
+  *out_variables = "TULLE_RUNTIME_DIR or XDG_RUNTIME_DIR";
   if (own) return path_join(out, own, "");
   if (geteuid() == 0) return path_join(out, "/run/tulle", "");
   if (user) return path_join(out, user, "/tulle");
-  *out_missing = "TULLE_RUNTIME_DIR or XDG_RUNTIME_DIR";
   return TULLE_E_NOT_FOUND;
 }
 
-static int find_state(char out[TL_DIRECTORY_PATH_SIZE], const char **out_missing) {
+static int find_state(char out[TL_DIRECTORY_PATH_SIZE], const char **out_variables) {
   const char *own = environment("TULLE_STATE_DIR"), *user = environment("XDG_STATE_HOME");
   const char *home = environment("HOME");
+  *out_variables = "TULLE_STATE_DIR, XDG_STATE_HOME or HOME";
   if (own) return path_join(out, own, "");
   if (geteuid() == 0) return path_join(out, "/var/lib/tulle", "");
   if (user) return path_join(out, user, "/tulle");
   if (home) return path_join(out, home, "/.local/state/tulle");
-  *out_missing = "TULLE_STATE_DIR or HOME";
   return TULLE_E_NOT_FOUND;
 }
 
-int tl_directories_find(struct tl_directories *out, const char **out_missing) {
-  int r = find_runtime(out->runtime, out_missing);
-  return r < 0 ? r : find_state(out->state, out_missing);
+int tl_directories_find(struct tl_directories *out, const char **out_variables) {
+  int r = find_runtime(out->runtime, out_variables);
+  return r < 0 ? r : find_state(out->state, out_variables);
 }
 
 /* ---- making ---- */

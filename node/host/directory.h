@@ -17,8 +17,9 @@ struct tl_directories {
 };
 
 /* From TULLE_RUNTIME_DIR and TULLE_STATE_DIR, else the user's ($XDG_RUNTIME_DIR/tulle, $XDG_STATE_HOME/tulle), or for
- * root the system's (/run/tulle, /var/lib/tulle). NOT_FOUND: this user has none, the text for people says which variable is missing. */
-int tl_directories_find(struct tl_directories *out, const char **out_missing);
+ * root the system's (/run/tulle, /var/lib/tulle). NOT_FOUND: this user has
+ * none. TOO_BIG. Of either, the text for people names the variables that would say it. */
+int tl_directories_find(struct tl_directories *out, const char **out_variables);
 
 /* Makes the folder with all above it (those: 0755), and opens it. A folder of a user other than this one and `owner`, or
  * one that others may write, is REFUSED; -errno. */

@@ -67,6 +67,22 @@ static void places_come_from_the_environment(void **state) {
   assert_non_null(missing);
 }
 
+static void a_place_too_long_names_its_variables(void **state) {
+  (void)state;
+  struct tl_directories d;
+  const char *variables = NULL;
+  char path[TL_DIRECTORY_PATH_SIZE + 1];
+  memset(path, 'x', sizeof path);
+  path[sizeof path - 1] = 0;
+  setenv("TULLE_RUNTIME_DIR", "/a/b", 1), setenv("TULLE_STATE_DIR", path, 1);
+  assert_int_equal(tl_directories_find(&d, &variables), TULLE_E_TOO_BIG);
+  assert_non_null(strstr(variables, "TULLE_STATE_DIR"));
+  variables = NULL;
+  setenv("TULLE_RUNTIME_DIR", path, 1);
+  assert_int_equal(tl_directories_find(&d, &variables), TULLE_E_TOO_BIG);
+  assert_non_null(strstr(variables, "TULLE_RUNTIME_DIR"));
+}
+
 static void folders_are_made_and_judged(void **state) {
   (void)state;
   struct stat s;
@@ -265,15 +281,11 @@ static void descriptors_are_raised_to_the_limit(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(places_come_from_the_environment),
-      TEST(folders_are_made_and_judged),
-      TEST(a_lock_says_who_holds_it),
-      TEST(the_socket_replaces_what_was_left),
-      TEST(starts_are_counted),
-      TEST(a_count_that_is_none_is_damage),
-      TEST(keys_that_others_may_read_are_refused),
-      TEST(rights_are_gone_for_good),
-      TEST(descriptors_are_raised_to_the_limit),
+      TEST(places_come_from_the_environment),  TEST(a_place_too_long_names_its_variables),
+      TEST(folders_are_made_and_judged),       TEST(a_lock_says_who_holds_it),
+      TEST(the_socket_replaces_what_was_left), TEST(starts_are_counted),
+      TEST(a_count_that_is_none_is_damage),    TEST(keys_that_others_may_read_are_refused),
+      TEST(rights_are_gone_for_good),          TEST(descriptors_are_raised_to_the_limit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
