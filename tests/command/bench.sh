@@ -33,6 +33,8 @@ expect 4 tulle bench rpc --to nowhere
 silent
 expect 2 tulle bench rpc --duration 0
 expect 2 tulle bench rpc --placement sideways
+expect 2 tulle bench rpc --case nonesuch
+complains "no case has .nonesuch"
 
 tulle bench rpc --duration 20s > "$out" 2> "$err" &
 pid=$!

@@ -230,6 +230,12 @@ static bool is_wanted(const struct bench *b, const struct bench_case *k) {
   return true;
 }
 
+static bool names_a_case(const char *filter) {
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    if (strstr(cases[i].name, filter)) return true;
+  return false;
+}
+
 /* ---- on this machine ---- */
 
 static int run_local(struct bench *b) {
@@ -467,6 +473,9 @@ int tl_verb_bench_rpc(struct tl_command *c) {
                     .turn_ns = tl_command_duration(c, "duration", DURATION_NS) / TURNS};
   if (!b.turn_ns)
     return tl_command_fail(c, TULLE_E_INVALID, "5 ns or more", NULL, "--duration is too short");
+  if (b.filter && !names_a_case(b.filter))
+    return tl_command_fail(c, TULLE_E_INVALID, NULL, "tulle bench rpc prints all there are",
+                           "no case has '%s' in its name", b.filter);
   signal(SIGINT, interrupted);
   signal(SIGTERM, interrupted);
   int r = run_all(&b);
