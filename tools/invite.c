@@ -52,6 +52,9 @@ int tl_verb_invite(struct tl_command *c) {
   if (!uses || uses > USES_MAX)
     return tl_command_fail(c, TULLE_E_INVALID, "a node keeps eight invitations", NULL,
                            "--uses is 1 to %d", USES_MAX);
+  if (!life_ns)
+    return tl_command_fail(c, TULLE_E_INVALID, "it would be over before anybody has it", NULL,
+                           "--for is more than nothing");
   int r = tl_ask_open(c, &a);
   for (uint64_t i = 0; !r && i < uses; i++)
     r = invite(&a, life_ns, tl_command_has(c, "may-invite"));

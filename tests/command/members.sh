@@ -16,6 +16,8 @@ expect 2 tulle invite --uses 0
 expect 2 tulle invite --uses 9
 complains '1 to 8'
 expect 2 tulle invite --uses many
+expect 2 tulle invite --for 0s
+complains 'more than nothing'
 expect 2 tulle invite --usse 2
 complains "did you mean '--uses'"
 expect 0 tulle invite --help
