@@ -108,6 +108,7 @@ static int call_failed(const struct tl_command *c, const struct target *t, int r
     snprintf(why, sizeof why, "%s", result->text);
   else if (r == TULLE_E_DEADLINE)
     snprintf(why, sizeof why, "no answer within %s", tl_human_duration(c->timeout_ns, limit));
+  if (r == TULLE_E_NO_PROCEDURE && *why) return tl_command_fail(c, r, NULL, NULL, "%s", why);
   if (r == TULLE_E_NO_PROCEDURE)
     return tl_command_fail(c, r, why, NULL, "%s has no procedure '%s'", t->service, t->procedure);
   if (r == TULLE_E_REMOTE)
@@ -152,7 +153,7 @@ static int call_all(struct tl_ask *a, const struct target *t, const struct tl_bu
   int r = open_patiently(a, t, &target, &channel);
   if (r) return open_failed(a, t, r);
   uint64_t count = tl_command_count(c, "repeat", 1);
-  for (uint64_t i = 0; i < count && !r; i++) {
+  for (uint64_t i = 0; i < count && !r && !ferror(stdout); i++) {
     struct tulle_result result = {0};
     uint64_t start = tl_time_now();
     r = tulle_call(channel, t->procedure, args->data, args->size, c->timeout_ns, &result);

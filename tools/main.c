@@ -18,11 +18,13 @@ static void interrupted(int signal_number) {
 int main(int argc, char **argv) {
   struct tl_command command;
   signal(SIGINT, interrupted);
-  if (argc == 2 && !strcmp(argv[1], "--version")) argv[1] = "version";
+  static char help[] = "--help", version[] = "version";
+  if (argc == 2 && !strcmp(argv[1], "--version")) argv[1] = version;
+  if (argc >= 2 && !strcmp(argv[1], "help")) argv[1] = help;
   int r = tl_command_parse(argc, argv, tl_verbs, &command);
   if (r) return r == TL_END ? 0 : TL_EXIT_USAGE;
   r = command.verb->run(&command);
-  if (fflush(stdout))
+  if (fflush(stdout) || ferror(stdout)) /* a verb may have flushed, and lost, what it printed */
     return tl_command_fail(&command, TULLE_E_IO, NULL, NULL, "cannot write to standard output");
   return r;
 }

@@ -50,6 +50,12 @@ expect 2 tulle nonsense
 expect 0 tulle --help
 says '^usage: tulle COMMAND'
 : > /dev/full && { tulle version > /dev/full 2> "$err"; [ $? -eq 2 ] || fail "a full disk is not noticed"; }
+expect 0 tulle help
+says '^usage: tulle COMMAND'
+expect 0 tulle help bench rpc
+says '^usage: tulle bench rpc'
+expect 2 tulle help cal
+complains "did you mean 'tulle call'"
 
 # --- a node alone ----------------------------------------------------------------------------------------------------
 
@@ -153,6 +159,10 @@ expect 0 tulle call hostinfo.all --json
 shape host:text load:object memory:object disks:array uptime_ns:int
 expect 0 tulle call -v greeter.greet '["you"]'
 complains '^alpha via ring in '
+for form in '' --json '--repeat 1000000'; do
+  tulle call $form greeter.greet '["you"]' > /dev/full 2> "$err"
+  [ $? -eq 2 ] || fail "a result that a full disk lost is not noticed: $form"
+done
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
@@ -160,7 +170,8 @@ expect 4 tulle call greter.greet name=you
 complains "nobody serves 'greter'"
 complains "did you mean 'greeter'"
 expect 4 tulle call greeter.gret name=you
-complains "greeter has no procedure 'gret'"
+complains "^error: greeter has no procedure 'gret'; did you mean 'greet'"
+[ "$(grep -c "'gret'" "$err")" -eq 1 ] || fail "the same is said twice"
 expect 4 tulle call greeter.greet --node nowhere
 expect 2 tulle call greeter
 expect 2 tulle call greeter.greet@alpha --node beta
