@@ -43,7 +43,7 @@ static const struct error_entry error_table[] = {
     ENTRY(LIMIT, 9, "a limit was hit", NULL),
     ENTRY(CANCELLED, 11, "cancelled", NULL),
     ENTRY(UNTRUSTED, 6, "peer not trusted",
-          "it must join this fabric: 'tulle invite' here, 'tulle join' there"),
+          "a node becomes a member with 'tulle invite' on a member and 'tulle join' on itself"),
     ENTRY(NO_NODE, 3, "no node runs here", "start one: 'tulle node'"),
     ENTRY(NO_SERVICE, 4, "nobody serves that name",
           "see what there is: 'tulle ls'; or wait for it: 'tulle wait NAME'"),

@@ -183,6 +183,15 @@ void tl_join_link_down(struct tl_mesh *mesh, struct tl_link *link, uint64_t now)
   if (j->phase == TL_JOIN_LINKING) dial_as_member(mesh, now);
 }
 
+static const char *not_admitted_text(int error) {
+  if (error == TULLE_E_EXISTS)
+    return "another member has this name: start the node with another --name";
+  if (error == TULLE_E_UNTRUSTED)
+    return "this node was removed from that fabric: to come back it needs a new key, from an empty "
+           "TULLE_STATE_DIR";
+  return tulle_error_text(error);
+}
+
 /* The inviter's side: admits, durably, and only then grants. */
 static void admit(struct tl_mesh *mesh, struct tl_link *link, uint64_t now,
                   const struct tl_mesh_message *request) {
@@ -194,10 +203,7 @@ static void admit(struct tl_mesh *mesh, struct tl_link *link, uint64_t now,
   m.blob = grant;
   if (r < 0) {
     m = (struct tl_mesh_message){.type = TL_MESH_JOIN_REFUSED, .code = r};
-    strncpy(m.text,
-            r == TULLE_E_EXISTS ? "another member has this name: start the node with another --name"
-                                : tulle_error_text(r),
-            sizeof m.text - 1);
+    strncpy(m.text, not_admitted_text(r), sizeof m.text - 1);
   }
   (void)send_on(link, &m); /* lost: the newcomer asks again under the same invitation */
   if (grant) explicit_bzero(grant, m.blob_size);
