@@ -75,6 +75,15 @@ static void check_ports(struct tl_doctor *d, const struct tulle_unpack *status) 
               : "UDP or TCP");
 }
 
+static bool has_other_members(struct tl_doctor *d, struct tl_ask *a) {
+  struct tulle_result result = {0};
+  if (tulle_call(a->node, "members", NULL, 0, d->command->timeout_ns, &result)) return false;
+  struct tulle_unpack u = tulle_unpack_on(result.data, result.size);
+  size_t count = tulle_unpack_array(&u);
+  tulle_result_clear(&result);
+  return count > 1;
+}
+
 static void check_links(struct tl_doctor *d, struct tl_ask *a) {
   struct tulle_result result = {0};
   if (tulle_call(a->node, "links", NULL, 0, d->command->timeout_ns, &result)) return;
@@ -91,8 +100,14 @@ static void check_links(struct tl_doctor *d, struct tl_ask *a) {
     }
     tulle_unpack_skip(&u);
   }
-  if (!bad) tl_doctor_find(d, TL_DOCTOR_OK, "links", NULL, "%zu up", count);
   tulle_result_clear(&result);
+  if (bad) return;
+  if (!count && has_other_members(d, a))
+    tl_doctor_find(d, TL_DOCTOR_WARN, "links",
+                   "see whether one runs, and whether 'tulle members' there still lists this node",
+                   "none of the other members is linked");
+  else
+    tl_doctor_find(d, TL_DOCTOR_OK, "links", NULL, "%zu up", count);
 }
 
 /* Heard of, and nobody answers: the usual cause is a firewall that lets multicast in and nothing else. */

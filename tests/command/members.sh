@@ -74,5 +74,13 @@ expect 0 tulle invite # the authority is linked, and there is a new admission ep
 as gamma
 unlinked() { tulle links --json | grep -q '^\[\]$'; }
 until_true 5 unlinked
+expect 0 tulle doctor
+says '^warn +links +none of the other members'
+as alpha
+expect 0 tulle invite
+cp "$out" "$temp/again"
+as gamma
+input=$temp/again expect 6 tulle join --leave
+complains 'was removed .* TULLE_STATE_DIR'
 
 echo "all as it should be"
