@@ -1,5 +1,6 @@
 /* Opening and closing channels. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/attach.h"
@@ -8,6 +9,7 @@
 #include "client/node.h"
 #include "client/stay.h"
 #include "core/text.h"
+#include "core/wire/service.h"
 
 /* What the node serves itself: channel 0, which every program has. */
 #define NODE_SERVICE "node"
@@ -21,8 +23,11 @@ static const uint16_t delivery_bits[] = {[TULLE_ORDERED] = 0,
                                          [TULLE_BEST_EFFORT] = TL_KIND_BEST_EFFORT};
 
 static bool is_target(const struct tulle_target *target) {
+  const struct tulle_interface *interface = target->interface;
   if (target->delivery < TULLE_ORDERED || target->delivery > TULLE_BEST_EFFORT) return false;
   if (target->node && !is_node_name(target->node)) return false;
+  if (interface && (!interface->text || interface->text_size > TL_INTERFACE_BYTES_MAX))
+    return false;
   return !target->capability ||
          tl_capability_is_valid(target->capability, strlen(target->capability));
 }
@@ -35,17 +40,28 @@ static void pack_text_or_nil(struct tulle_pack *w, const char *key, const char *
     tulle_pack_nil(w);
 }
 
+/* The arguments of `open`, of which all but the interface's text is short. */
+#define SHORT_BYTES_MAX 512
+
+static void pack_open(struct tulle_pack *w, const char *service, const struct tulle_target *target,
+                      bool with_text) {
+  const struct tulle_interface *interface = target->interface;
+  tulle_pack_map(w, 3 + (size_t)(interface != NULL) + with_text);
+  pack_text_or_nil(w, "service", service);
+  pack_text_or_nil(w, "node", target->node);
+  pack_text_or_nil(w, "capability", target->capability);
+  if (interface) tl_fingerprint_encode(w, true, interface->fingerprint);
+  if (with_text) {
+    tulle_pack_text(w, "interface");
+    tulle_pack_text_of(w, interface->text, interface->text_size);
+  }
+}
+
 /* Asks the node for a channel: its number. */
-static int ask(struct tulle *t, const char *service, const struct tulle_target *target,
-               uint64_t deadline, uint32_t *out_number) {
-  uint8_t bytes[256];
-  struct tulle_pack w = tulle_pack_on(bytes, sizeof bytes);
+static int ask_with(struct tulle *t, const struct tulle_pack *args, uint64_t deadline,
+                    uint32_t *out_number) {
   struct tulle_result result;
-  tulle_pack_map(&w, 3);
-  pack_text_or_nil(&w, "service", service);
-  pack_text_or_nil(&w, "node", target->node);
-  pack_text_or_nil(&w, "capability", target->capability);
-  int r = tl_node_call(t, "open", bytes, tulle_pack_size(&w), deadline, &result);
+  int r = tl_node_call(t, "open", args->start, tulle_pack_size(args), deadline, &result);
   if (!r) {
     struct tulle_unpack map = tulle_unpack_on(result.data, result.size);
     struct tulle_unpack value = tulle_unpack_key(&map, "channel");
@@ -54,6 +70,24 @@ static int ask(struct tulle *t, const char *service, const struct tulle_target *
     *out_number = (uint32_t)number;
   }
   tulle_result_clear(&result);
+  return r;
+}
+
+/* The interface's text only follows where the fingerprint alone does not open. */
+static int ask(struct tulle *t, const char *service, const struct tulle_target *target,
+               uint64_t deadline, uint32_t *out_number) {
+  uint8_t bytes[SHORT_BYTES_MAX];
+  struct tulle_pack w = tulle_pack_on(bytes, sizeof bytes);
+  pack_open(&w, service, target, false);
+  int r = ask_with(t, &w, deadline, out_number);
+  if (r != TULLE_E_INTERFACE || !target->interface) return r;
+  size_t size = SHORT_BYTES_MAX + target->interface->text_size;
+  uint8_t *more = malloc(size);
+  if (!more) return TULLE_E_NO_MEMORY;
+  w = tulle_pack_on(more, size);
+  pack_open(&w, service, target, true);
+  r = ask_with(t, &w, deadline, out_number);
+  free(more);
   return r;
 }
 

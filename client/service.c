@@ -45,6 +45,7 @@ const struct tl_procedure *tl_service_nearest(const struct tulle_service *s, con
 struct tulle_service *tl_service_free(struct tulle_service *s) {
   if (!s) return NULL;
   tl_table_deinit(&s->by_name);
+  free(s->interface);
   free(s->procedures);
   free(s->names);
   free(s);
@@ -76,6 +77,19 @@ static int copy_info(const struct tulle_offer *offer, struct tl_service_info *ou
   out->capability_count = offer->capability_count;
   out->is_hidden = offer->hidden;
   return r;
+}
+
+static int copy_interface(const struct tulle_interface *interface, struct tulle_service *s) {
+  if (!interface) return 0;
+  if (!interface->text || interface->text_size > TL_INTERFACE_BYTES_MAX) return TULLE_E_INVALID;
+  s->interface = malloc(interface->text_size + 1);
+  if (!s->interface) return TULLE_E_NO_MEMORY;
+  memcpy(s->interface, interface->text, interface->text_size);
+  memcpy(s->info.fingerprint, interface->fingerprint, sizeof s->info.fingerprint);
+  s->info.has_interface = true;
+  s->info.interface = s->interface;
+  s->info.interface_size = interface->text_size;
+  return 0;
 }
 
 static int check_procedure(const struct tulle_procedure *p) {
@@ -117,6 +131,7 @@ int tl_service_new(struct tulle *t, const struct tulle_offer *offer, struct tull
   tl_list_init(&s->link);
   tl_table_init(&s->by_name, NULL);
   int r = copy_info(offer, &s->info);
+  if (!r) r = copy_interface(offer->interface, s);
   if (!r) r = copy_procedures(offer, s);
   if (r) {
     tl_service_free(s);
@@ -154,11 +169,16 @@ void tl_service_wait_for_handlers(struct tulle_service *s) {
 /* ---- the node ---- */
 
 uint8_t *tl_service_encode_registration(const struct tulle_service *s, size_t *out_size) {
-  uint8_t *bytes = malloc(TL_SERVICE_BYTES_MAX);
+  size_t size = TL_SERVICE_BYTES_MAX + s->info.interface_size;
+  uint8_t *bytes = malloc(size);
   if (!bytes) return NULL;
-  struct tulle_pack w = tulle_pack_on(bytes, TL_SERVICE_BYTES_MAX);
-  tulle_pack_map(&w, TL_SERVICE_KEYS);
+  struct tulle_pack w = tulle_pack_on(bytes, size);
+  tulle_pack_map(&w, TL_SERVICE_KEYS + s->info.has_interface);
   tl_service_encode(&w, &s->info);
+  if (s->info.has_interface) {
+    tulle_pack_text(&w, "interface");
+    tulle_pack_text_of(&w, s->info.interface, s->info.interface_size);
+  }
   *out_size = tulle_pack_size(&w);
   return bytes;
 }

@@ -31,7 +31,8 @@ struct tulle_service {
   uint64_t process;
   struct tl_list link; /* attachment's lock */
   struct tl_service_info info;
-  void *object; /* the program's */
+  void *object;    /* the program's */
+  char *interface; /* info.interface */
   struct tl_procedure *procedures;
   size_t procedure_count;
   char *names;

@@ -53,6 +53,8 @@ static const struct error_entry error_table[] = {
           "find out before you repeat it"),
     ENTRY(REMOTE, 1, "the procedure returned an error", NULL),
     ENTRY(FORKED, 2, "the handle belongs to the parent process", "attach anew in the child"),
+    ENTRY(INTERFACE, 8, "the service has another interface",
+          "see what it offers: tulle describe SERVICE"),
     /* No code of tulle's, but one that programs meet. */
     {-EMFILE, 9, NULL, "this process has too many open files",
      "raise its limit (ulimit -n), or close what it does not need"},

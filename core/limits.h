@@ -14,6 +14,10 @@
 #define TL_ATTRIBUTE_BYTES_MAX      255
 #define TL_ATTRIBUTES_MAX           16
 
+/* An interface: what its fingerprint has, and what its text may have (docs/interface-language.md). */
+#define TL_FINGERPRINT_BYTES   32
+#define TL_INTERFACE_BYTES_MAX (256u << 10)
+
 /* A message is one call, reply or signal, whatever number of records carries it. */
 #define TL_MESSAGE_BYTES_MAX                                                                       \
   (64u << 20) /* what one account may hold in reassembly, SECURITY 4.2.8 */

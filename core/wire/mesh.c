@@ -11,6 +11,8 @@ enum field_index {
   F_INCARNATION,
   F_GENERATION,
   F_LIFE,
+  F_FROM,
+  F_SIZE,
   F_CODE,
   F_BEGUN,
   F_NAME,
@@ -28,6 +30,8 @@ static const struct tl_field fields[FIELDS] = {
     [F_INCARNATION] = AT("started", U64, incarnation),
     [F_GENERATION] = AT("generation", U64, generation),
     [F_LIFE] = AT("life", U64, life),
+    [F_FROM] = AT("from", U64, from),
+    [F_SIZE] = AT("size", U64, size),
     [F_CODE] = AT("code", I32, code),
     [F_BEGUN] = AT("begun", U64, begun),
     [F_NAME] = AT("name", STRING, name),
@@ -37,10 +41,11 @@ static const struct tl_field fields[FIELDS] = {
 };
 
 /* What a message has beside its fields, in the same map. */
-enum extra { EXTRA_NONE, EXTRA_PARTY, EXTRA_SERVICE, EXTRA_BLOB };
+enum extra { EXTRA_NONE, EXTRA_PARTY, EXTRA_OPENER, EXTRA_SERVICE, EXTRA_BLOB };
 
 static const size_t extra_keys[] = {[EXTRA_NONE] = 0,
                                     [EXTRA_PARTY] = TL_PARTY_FIELDS,
+                                    [EXTRA_OPENER] = TL_PARTY_FIELDS + 1,
                                     [EXTRA_SERVICE] = TL_SERVICE_KEYS,
                                     [EXTRA_BLOB] = 1};
 
@@ -65,7 +70,12 @@ static const struct {
     [TL_MESH_INVITE_REQUEST] = {"invite_request", BIT(F_GENERATION) | BIT(F_LIFE), EXTRA_NONE},
     [TL_MESH_INVITATION] = {"invitation", BIT(F_GENERATION) | BIT(F_CODE) | BIT(F_TEXT),
                             EXTRA_BLOB},
-    [TL_MESH_CHANNEL_OPEN] = {"open", BIT(F_NAME), EXTRA_PARTY},
+    [TL_MESH_DESCRIBE] = {"describe", BIT(F_GENERATION) | BIT(F_NAME) | BIT(F_FROM), EXTRA_NONE},
+    [TL_MESH_DESCRIPTION] = {"description",
+                             BIT(F_GENERATION) | BIT(F_CODE) | BIT(F_TEXT) | BIT(F_FROM) |
+                                 BIT(F_SIZE),
+                             EXTRA_BLOB},
+    [TL_MESH_CHANNEL_OPEN] = {"open", BIT(F_NAME), EXTRA_OPENER},
     [TL_MESH_CHANNEL_OPENED] = {"opened", 0, EXTRA_PARTY},
     [TL_MESH_CHANNEL_CLOSED] = {"closed", BIT(F_CODE) | BIT(F_BEGUN) | BIT(F_TEXT), EXTRA_NONE},
 };
@@ -76,6 +86,10 @@ static void encode_extra(struct tulle_pack *w, const struct tl_mesh_message *m) 
     break;
   case EXTRA_PARTY:
     tl_party_encode(w, &m->party);
+    break;
+  case EXTRA_OPENER:
+    tl_party_encode(w, &m->party);
+    tl_fingerprint_encode(w, m->has_fingerprint, m->fingerprint);
     break;
   case EXTRA_SERVICE:
     tl_service_encode(w, &m->service);
@@ -107,6 +121,10 @@ static int decode_extra(struct tulle_unpack *map, struct tl_mesh_message *m) {
   case EXTRA_PARTY:
     tl_party_decode(map, &m->party);
     return map->failed ? TULLE_E_BAD_MESSAGE : 0;
+  case EXTRA_OPENER:
+    tl_party_decode(map, &m->party);
+    if (map->failed) return TULLE_E_BAD_MESSAGE;
+    return tl_fingerprint_decode(map, &m->has_fingerprint, m->fingerprint);
   case EXTRA_BLOB:
     r = tulle_unpack_key(map, "blob");
     m->blob = tulle_unpack_bytes(&r, &m->blob_size);

@@ -7,9 +7,10 @@
  *
  *   lane     kind          body
  *   0        NODE          a map: hello, service, service_gone, catalogue_end, join_request, join_grant,
- *                          join_refused, join_done, trust, bench, member, invite_request, invitation
+ *                          join_refused, join_done, trust, bench, member, invite_request, invitation,
+ *                          describe, description
  *   channel  1 .. 0x7f     a record of a ring, its kind; flag TL_LANE_MORE as in the ring
- *   channel  OPEN          a map: service, node (of the opener), caller's identity
+ *   channel  OPEN          a map: service, node (of the opener), caller's identity, fingerprint
  *   channel  OPENED        a map: server's identity
  *   channel  CLOSED        a map: code, begun, text; then the sender finishes the lane
  */
@@ -35,6 +36,9 @@
 /* OPEN, OPENED and CLOSED: there may be one under way on each of very many lanes. */
 #define TL_MESH_CHANNEL_BYTES_MAX 2048u
 
+/* So much of an interface's text in one description. */
+#define TL_MESH_PIECE_BYTES_MAX 16384u
+
 enum tl_mesh_type {
   TL_MESH_HELLO,        /* first in each direction: version range, incarnation, catalogue follows */
   TL_MESH_SERVICE,      /* a service of the sender: new, or changed */
@@ -49,6 +53,8 @@ enum tl_mesh_type {
   TL_MESH_MEMBER,         /* the sender knows this member at these addresses */
   TL_MESH_INVITE_REQUEST, /* to the authority: make an invitation for me to hand on */
   TL_MESH_INVITATION,     /* the answer: its token's text in `blob`, or `code` and `text` */
+  TL_MESH_DESCRIBE,       /* tell me the interface of your service `name`, from byte `from` on */
+  TL_MESH_DESCRIPTION,    /* the answer: a piece of its text in `blob`, or `code` and `text` */
   TL_MESH_CHANNEL_OPEN,   /* body of OPEN */
   TL_MESH_CHANNEL_OPENED,
   TL_MESH_CHANNEL_CLOSED,
@@ -62,16 +68,20 @@ struct tl_mesh_message {
   uint16_t version_max;
   uint64_t incarnation; /* hello: of the sender */
   uint64_t
-      generation; /* catalogue_end; trust: admission epoch; invite_request, invitation: its number */
+      generation; /* catalogue_end; trust: admission epoch; requests and their answers: their number */
   uint64_t life;  /* invite_request: ns; 0: the default */
-  int32_t code;   /* join_refused, channel_closed; invitation: 0, or why not */
+  uint64_t from;  /* describe, description: bytes of the text before it */
+  uint64_t size;  /* description: of the whole text */
+  int32_t code;   /* join_refused, channel_closed; invitation, description: 0, or why not */
   uint64_t begun; /* channel_closed: calls with ids below it had been begun */
   char name[TL_SERVICE_NAME_BYTES_MAX +
-            1];        /* service_gone, channel_open; join_request: the node's */
-  char text[128];      /* join_refused, channel_closed: for people */
-  uint8_t node[16];    /* member */
-  char addresses[512]; /* member: "10.0.0.1:8855 [fe80::1]:8855" */
-  const uint8_t *blob; /* join_grant, trust */
+            1];         /* service_gone, channel_open, describe; join_request: the node's */
+  char text[128];       /* join_refused, channel_closed: for people */
+  uint8_t node[16];     /* member */
+  char addresses[512];  /* member: "10.0.0.1:8855 [fe80::1]:8855" */
+  bool has_fingerprint; /* channel_open: of the interface that the service must have */
+  uint8_t fingerprint[TL_FINGERPRINT_BYTES];
+  const uint8_t *blob; /* join_grant, trust, invitation, description */
   size_t blob_size;
   struct tl_service_info service; /* service */
   struct tl_party party;          /* channel_open, channel_opened */

@@ -11,12 +11,22 @@ void tl_capability_encode(struct tulle_pack *w, const struct tl_capability_info 
   tulle_pack_text(w, "attributes"), tulle_pack_text(w, capability->attributes);
 }
 
+void tl_fingerprint_encode(struct tulle_pack *w, bool has,
+                           const uint8_t value[TL_FINGERPRINT_BYTES]) {
+  tulle_pack_text(w, "fingerprint");
+  if (has)
+    tulle_pack_bytes(w, value, TL_FINGERPRINT_BYTES);
+  else
+    tulle_pack_nil(w);
+}
+
 void tl_service_encode(struct tulle_pack *w, const struct tl_service_info *info) {
   tulle_pack_text(w, "service"), tulle_pack_text(w, info->name);
   tulle_pack_text(w, "hidden"), tulle_pack_bool(w, info->is_hidden);
   tulle_pack_text(w, "capabilities"), tulle_pack_array(w, info->capability_count);
   for (size_t i = 0; i < info->capability_count; i++)
     tl_capability_encode(w, &info->capabilities[i]);
+  tl_fingerprint_encode(w, info->has_interface, info->fingerprint);
 }
 
 /* An optional key: true, and the cursor at its value, if it is there and not nil. */
@@ -25,6 +35,19 @@ static bool find_optional(const struct tulle_unpack *map, const char *key,
   *out = tulle_unpack_key(map, key);
   struct tulle_unpack peek = *out;
   return !out->failed && tulle_unpack_any(&peek).type != TULLE_NIL;
+}
+
+int tl_fingerprint_decode(const struct tulle_unpack *map, bool *out_has,
+                          uint8_t out[TL_FINGERPRINT_BYTES]) {
+  struct tulle_unpack r;
+  size_t size;
+  *out_has = false;
+  if (!find_optional(map, "fingerprint", &r)) return 0;
+  const void *bytes = tulle_unpack_bytes(&r, &size);
+  if (r.failed || size != TL_FINGERPRINT_BYTES) return TULLE_E_BAD_MESSAGE;
+  memcpy(out, bytes, TL_FINGERPRINT_BYTES);
+  *out_has = true;
+  return 0;
 }
 
 static int capability_decode(struct tulle_unpack *map, struct tl_capability_info *out) {
@@ -71,6 +94,8 @@ int tl_service_decode(const struct tulle_unpack *map, struct tl_service_info *ou
     int result = capabilities_decode(&r, &info);
     if (result < 0) return result;
   }
+  if (tl_fingerprint_decode(map, &info.has_interface, info.fingerprint) < 0)
+    return TULLE_E_BAD_MESSAGE;
   *out = info;
   return 0;
 }

@@ -150,7 +150,11 @@ int main(void) {
                                                       {"uptime", answer, &uptime},
                                                       {"all", answer, &all}};
   static const struct tulle_capability capabilities[] = {{"host/info", 1, NULL}};
-  static const struct tulle_offer offer = {"hostinfo", procedures, 5, capabilities, 1, false};
+  static const struct tulle_offer offer = {.name = "hostinfo",
+                                           .procedures = procedures,
+                                           .procedure_count = 5,
+                                           .capabilities = capabilities,
+                                           .capability_count = 1};
   signal(SIGTERM, stop);
   signal(SIGINT, stop);
   int r = tulle_offer(NULL, &offer, NULL);

@@ -91,7 +91,11 @@ static void stop(int signal_number) {
 int main(void) {
   static const struct tulle_procedure procedures[] = {{"count", count, NULL}};
   static const struct tulle_capability capabilities[] = {{"text/count", 1, NULL}};
-  static const struct tulle_offer offer = {"textstat", procedures, 1, capabilities, 1, false};
+  static const struct tulle_offer offer = {.name = "textstat",
+                                           .procedures = procedures,
+                                           .procedure_count = 1,
+                                           .capabilities = capabilities,
+                                           .capability_count = 1};
   setlocale(LC_CTYPE, "");
   signal(SIGTERM, stop);
   signal(SIGINT, stop);

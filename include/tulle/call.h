@@ -18,6 +18,7 @@
 #define TULLE_CALL_H
 
 #include "tulle/attach.h"
+#include "tulle/interface.h"
 #include "tulle/pack.h"
 
 #ifdef __cplusplus
@@ -46,12 +47,16 @@ struct tulle_target {
   const char *capability;       /* only one that offers this; NULL: any */
   uint64_t timeout_ns;          /* for opening; 0: TULLE_TIMEOUT_DEFAULT */
   enum tulle_delivery delivery; /* the node's own service is ordered only */
+  /* What the caller takes the service for; NULL: it does not say. A service that says what it
+   * is opens if both are the same, or if either could have become the other by compatible changes. */
+  const struct tulle_interface *interface;
 };
 
 /* Opens a channel to `service`; "node" is the node of this machine itself. `target` may be NULL.
- * Errors: NO_SERVICE, NO_PEER, REFUSED, DEADLINE, UNREACHABLE, LIMIT, BUSY (its program is behind with channels that
- * others opened). Close it with tulle_channel_close(). Cost: one round trip through
- * the node; calls on the channel then bypass the node when the service is local. If the other side
+ * Errors: NO_SERVICE, NO_PEER, REFUSED, INTERFACE (it has another one, and not a compatible one),
+ * DEADLINE, UNREACHABLE, LIMIT, BUSY (its program is behind with channels that others opened). Close
+ * it with tulle_channel_close(). Cost: one round trip through the node, a second one where the
+ * interfaces differ; calls on the channel then bypass the node when the service is local. If the other side
  * dies, the channel stays closed: open another. */
 TULLE_PUBLIC int tulle_channel_open(struct tulle *t, const char *service,
                                     const struct tulle_target *target, struct tulle_channel **out);

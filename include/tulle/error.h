@@ -44,6 +44,7 @@ enum tulle_error {
   TULLE_E_OUTCOME_UNKNOWN = -1005, /* the operation may have run, once; it was not repeated */
   TULLE_E_REMOTE = -1006,          /* the procedure ran and returned an error of its own */
   TULLE_E_FORKED = -1007,          /* the handle belongs to the parent process */
+  TULLE_E_INTERFACE = -1008,       /* the service has another interface, and not a compatible one */
 };
 
 /* A text for `code`, never NULL, static. Codes unknown to tulle get the text of their errno. Any

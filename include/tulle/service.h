@@ -8,6 +8,7 @@
 #define TULLE_SERVICE_H
 
 #include "tulle/attach.h"
+#include "tulle/interface.h"
 #include "tulle/memory.h"
 #include "tulle/pack.h"
 
@@ -45,10 +46,12 @@ struct tulle_offer {
   size_t capability_count;
   bool hidden; /* not announced on the network: found only by programs that name it, and by members'
                   catalogues */
+  const struct tulle_interface *interface; /* NULL: it has none, its calls are untyped */
 };
 
 /* Offers a service; `out` may be NULL for an offer that lasts as long as the attachment. Errors: EXISTS
- * (the name is taken on this node), INVALID, LIMIT, NO_NODE. */
+ * (the name is taken on this node), INVALID (also: an interface that is none, or has another
+ * fingerprint), LIMIT, NO_NODE. */
 TULLE_PUBLIC int tulle_offer(struct tulle *t, const struct tulle_offer *offer,
                              struct tulle_service **out);
 

@@ -303,7 +303,7 @@ void tl_join_member_up(struct tl_mesh *mesh, struct tl_link *link, uint64_t now)
     return;
   const struct tl_trust_state *state = tl_trust_state_of(mesh->config.trust);
   size_t count = state->member_count < MEMBERS_SHOWN ? state->member_count : MEMBERS_SHOWN;
-  static unsigned char result[TL_SERVICE_CALL_BYTES_MAX];
+  static unsigned char result[TL_SERVICE_REPLY_BYTES_MAX];
   struct tulle_pack w = tulle_pack_on(result, sizeof result);
   tulle_pack_map(&w, 4);
   tulle_pack_text(&w, "fabric"), tulle_pack_text(&w, state->fabric_name);

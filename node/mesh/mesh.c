@@ -420,6 +420,7 @@ int tl_mesh_new(const struct tl_mesh_config *config, struct tl_mesh **out_mesh) 
   if (!mesh) return TULLE_E_NO_MEMORY;
   mesh->config = *config;
   tl_list_init(&mesh->peers);
+  tl_describe_init(&mesh->describe);
   tl_accounts_init(&mesh->accounts, &config->node->config.limit, config->node->config.secret);
   mesh->invite = (struct tl_invite){.trust = config->trust,
                                     .own_addresses = config->own_addresses,
@@ -436,6 +437,7 @@ struct tl_mesh *tl_mesh_free(struct tl_mesh *mesh, uint64_t now) {
   while (!tl_list_is_empty(&mesh->peers))
     tl_mesh_peer_free(tl_container_of(mesh->peers.next, struct tl_mesh_peer, in_mesh), now,
                       TULLE_E_PEER_GONE, "this node ends");
+  tl_describe_deinit(&mesh->describe);
   tl_accounts_deinit(&mesh->accounts);
   free(mesh);
   return NULL;

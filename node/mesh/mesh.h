@@ -7,6 +7,7 @@
  *
  *   peer.h     one linked node: hello, catalogues both ways
  *   proxy.h    channels of programs over lanes
+ *   describe.h interfaces of services of other nodes
  *   invite.h   invitations, made here or by the authority for this node
  *   join.h     joining, and what changes in the trust store told to others
  *   service.c  the procedures of channel 0 that are about other nodes
@@ -20,6 +21,7 @@
 
 #include "crypto/trust.h"
 #include "discovery/discovery.h"
+#include "node/mesh/describe.h"
 #include "node/mesh/invite.h"
 #include "node/mesh/join.h"
 #include "node/mesh/peer.h"
@@ -59,6 +61,7 @@ struct tl_mesh {
       slow_at; /* when discovery, joins and dials have something to do, as tl_mesh_deadline() found */
   struct tl_join join;
   struct tl_invite invite;
+  struct tl_describe describe;
   struct tl_newcomer newcomers[TL_INVITATIONS_MAX];
   uint64_t expire_at; /* not before this: the disk had refused */
   bool has_to_tell;   /* some peer is owed something on lane 0 that it may take now, ... */

@@ -48,7 +48,7 @@ int tl_mesh_peer_new(struct tl_mesh *mesh, struct tl_link *link, uint64_t now,
 
 static void forget_offer(struct tl_mesh_peer *peer, struct tl_offer *offer, uint64_t now,
                          const char *reason) {
-  struct tl_charge charge = tl_offer_charge(offer->capability_count);
+  struct tl_charge charge = tl_offer_charge(offer->capability_count, 0);
   tl_registry_remove(registry_of(peer), offer, reason, now);
   tl_account_release(peer->account, &charge);
 }
@@ -68,6 +68,7 @@ struct tl_mesh_peer *tl_mesh_peer_free(struct tl_mesh_peer *peer, uint64_t now, 
                                        const char *reason) {
   if (!peer) return NULL;
   tl_invite_link_gone(&peer->mesh->invite, peer->link);
+  tl_describe_peer_gone(peer);
   end_proxies(peer, now, code);
   forget_offers(peer, now, reason);
   tl_registry_remove_place(registry_of(peer), &peer->place);
@@ -238,10 +239,10 @@ static int take_service(struct tl_mesh_peer *peer, const struct tl_service_info 
                         uint64_t now) {
   struct tl_registry *registry = registry_of(peer);
   struct tl_offer *offer = tl_registry_find_at(registry, info->name, &peer->place);
-  struct tl_charge charge = tl_offer_charge(info->capability_count);
+  struct tl_charge charge = tl_offer_charge(info->capability_count, 0);
   if (tl_account_charge(peer->account, &charge) < 0) return offer_refused(peer, info->name);
   bool has_offer = offer;
-  struct tl_charge before = tl_offer_charge(has_offer ? offer->capability_count : 0);
+  struct tl_charge before = tl_offer_charge(has_offer ? offer->capability_count : 0, 0);
   int r = has_offer ? tl_registry_update(registry, offer, info)
                     : tl_registry_add(registry, &peer->place, NULL, info, now, &offer);
   if (r < 0) {
@@ -327,6 +328,12 @@ static int take_message(struct tl_mesh_peer *peer, const struct tl_mesh_message 
     return 0;
   case TL_MESH_INVITATION:
     tl_invite_take_answer(&peer->mesh->invite, peer->link, m);
+    return 0;
+  case TL_MESH_DESCRIBE:
+    tl_describe_take_request(peer, m);
+    return 0;
+  case TL_MESH_DESCRIPTION:
+    tl_describe_take_answer(peer, m);
     return 0;
   default:
     return TULLE_E_PROTOCOL;

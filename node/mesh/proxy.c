@@ -1,5 +1,6 @@
 #include "node/mesh/proxy.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,29 +79,50 @@ static void open_abandoned(struct tl_pending *pending, uint64_t now) {
   proxy_end(p, now, TULLE_E_CANCELLED, 0, "");
 }
 
-int tl_proxy_open(struct tl_request *q, struct tl_mesh_peer *peer, const char *service) {
+/* The client's side, for a call that waits already. Below 0: nothing is left of it. */
+static int proxy_begin(struct tl_pending *pending, struct tl_mesh_peer *peer, const char *service,
+                       const uint8_t *fingerprint) {
   struct tl_lane *lane;
-  struct tl_mesh_message m = {.type = TL_MESH_CHANNEL_OPEN, .party = q->program->party};
+  struct tl_mesh_message m = {.type = TL_MESH_CHANNEL_OPEN, .party = pending->program->party};
   int r = tl_link_open_lane(peer->link, &lane);
-  if (r == TL_FULL)
-    return tl_request_refuse(q, TULLE_E_LIMIT, "too many channels to '%s'", peer->place.node_name);
-  if (r < 0) return r;
+  if (r != 0) return r == TL_FULL ? TULLE_E_LIMIT : r;
   struct tl_proxy *p = proxy_new(peer, lane, true);
   if (!p) return tl_link_close_lane(peer->link, lane, 0), TULLE_E_NO_MEMORY;
   strncpy(p->service, service, sizeof p->service - 1);
   strncpy(m.name, service, sizeof m.name - 1);
-  p->program = q->program;
-  r = tl_pending_new(q, open_abandoned, &p->pending);
-  if (r == 0) p->pending->context = p;
-  if (r == 0) r = send_message(p, TL_MESH_OPEN, &m);
-  if (r == 0) return TL_LATER;
+  m.has_fingerprint = fingerprint;
+  if (fingerprint) memcpy(m.fingerprint, fingerprint, sizeof m.fingerprint);
+  p->program = pending->program;
+  r = send_message(p, TL_MESH_OPEN, &m);
+  if (r == 0) {
+    p->pending = pending;
+    pending->context = p;
+    pending->ended = open_abandoned;
+    return 0;
+  }
   /* A fresh lane has room for its first message, so TL_FULL here is a lack of memory. */
-  struct tl_pending *pending = p->pending;
-  p->pending = NULL;
-  if (pending) tl_pending_answer(pending, TULLE_E_LIMIT, NULL, 0);
   tl_link_close_lane(peer->link, lane, 0);
   proxy_free(p);
-  return pending ? TL_LATER : r;
+  return r == TL_FULL ? TULLE_E_LIMIT : r;
+}
+
+void tl_proxy_go_on(struct tl_pending *pending, struct tl_mesh_peer *peer, const char *service,
+                    const uint8_t *fingerprint) {
+  char text[128] = "";
+  int r = proxy_begin(pending, peer, service, fingerprint);
+  if (r == 0) return;
+  if (r == TULLE_E_LIMIT)
+    snprintf(text, sizeof text, "too many channels to '%s'", peer->place.node_name);
+  tl_pending_answer(pending, r, text, strlen(text));
+}
+
+int tl_proxy_open(struct tl_request *q, struct tl_mesh_peer *peer, const char *service,
+                  const uint8_t *fingerprint) {
+  struct tl_pending *pending;
+  int r = tl_pending_new(q, open_abandoned, &pending);
+  if (r < 0) return r;
+  tl_proxy_go_on(pending, peer, service, fingerprint);
+  return TL_LATER;
 }
 
 /* The peer's word about who serves, with what the link itself knows put in its place. */
@@ -137,6 +159,9 @@ static int take_open(struct tl_proxy *p, const struct tl_mesh_message *m) {
   struct tl_registry *registry = &p->peer->mesh->config.node->registry;
   struct tl_offer *offer = tl_registry_find_at(registry, m->name, &registry->here);
   if (!offer) return TULLE_E_NO_SERVICE;
+  struct tl_claim claim = {.has_fingerprint = m->has_fingerprint};
+  memcpy(claim.fingerprint, m->fingerprint, sizeof claim.fingerprint);
+  if (!tl_interface_is_same(offer, &claim)) return TULLE_E_INTERFACE;
   struct tl_party party = party_of(p, m);
   return tl_end_admit(offer, &party, p->peer->account, &proxy_far, p, &p->end);
 }

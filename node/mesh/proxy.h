@@ -53,8 +53,13 @@ struct tl_proxy {
 };
 
 /* The procedure `open` for an offer of another node: keeps the call and answers it when the channel stands. Returns as
- * tl_procedure: TL_LATER or an error with text. */
-int tl_proxy_open(struct tl_request *q, struct tl_mesh_peer *peer, const char *service);
+ * tl_procedure: TL_LATER or an error with text. `fingerprint` (may be NULL): of the interface that the service must have. */
+int tl_proxy_open(struct tl_request *q, struct tl_mesh_peer *peer, const char *service,
+                  const uint8_t *fingerprint);
+
+/* The same for a call that is kept already; it is answered now or later. */
+void tl_proxy_go_on(struct tl_pending *pending, struct tl_mesh_peer *peer, const char *service,
+                    const uint8_t *fingerprint);
 
 /* The peer opened a lane: its first record will say what for. TULLE_E_NO_MEMORY. */
 int tl_proxy_accept(struct tl_mesh_peer *peer, struct tl_lane *lane);

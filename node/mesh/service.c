@@ -389,10 +389,21 @@ static int do_bench_echo(struct tl_request *q) {
 
 /* ---- the node's hooks ---- */
 
-static int open_remote(void *context, struct tl_request *q, struct tl_offer *offer) {
-  (void)context;
-  return tl_proxy_open(q, tl_container_of(offer->place, struct tl_mesh_peer, place),
-                       offer->name->text);
+static struct tl_mesh_peer *peer_of(const struct tl_offer *offer) {
+  return tl_container_of(offer->place, struct tl_mesh_peer, place);
+}
+
+/* Its node has the last word: what is known here of the service may be old. */
+static int open_remote(void *context, struct tl_request *q, struct tl_offer *offer,
+                       const struct tl_claim *claim) {
+  if (!tl_interface_is_same(offer, claim)) return tl_describe_open(context, q, offer, claim);
+  return tl_proxy_open(q, peer_of(offer), offer->name->text,
+                       claim->has_fingerprint ? claim->fingerprint : NULL);
+}
+
+static int describe_remote(void *context, struct tl_request *q, struct tl_offer *offer,
+                           uint64_t from) {
+  return tl_describe_procedure(context, q, offer, from);
 }
 
 static uint64_t dropped(const struct tl_endpoint_counters *c) {
@@ -438,6 +449,7 @@ void tl_mesh_service_install(struct tl_mesh *mesh) {
   mesh->config.node->remote =
       (struct tl_remote){.context = mesh,
                          .open = open_remote,
+                         .describe = describe_remote,
                          .status = status,
                          .procedures = procedures,
                          .procedure_count = sizeof procedures / sizeof *procedures};

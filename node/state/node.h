@@ -23,6 +23,7 @@
 #include "core/list.h"
 #include "core/time.h"
 #include "node/state/account.h"
+#include "node/state/interface.h"
 #include "node/state/port.h"
 #include "node/state/registry.h"
 #include "node/state/router.h"
@@ -59,7 +60,10 @@ struct tl_node_counters {
 struct tl_remote {
   void *context;
   /* The procedure `open` for an offer of another node. As tl_procedure. */
-  int (*open)(void *context, struct tl_request *q, struct tl_offer *offer);
+  int (*open)(void *context, struct tl_request *q, struct tl_offer *offer,
+              const struct tl_claim *claim);
+  /* The procedure `describe` for one that has an interface: tl_interface_pack() of its text. */
+  int (*describe)(void *context, struct tl_request *q, struct tl_offer *offer, uint64_t from);
   /* Writes TL_REMOTE_STATUS_KEYS more keys and values of the procedure `status`. */
   void (*status)(void *context, struct tulle_pack *w);
   const struct tl_procedure_entry *procedures; /* of channel 0, beside the node's own */
@@ -82,8 +86,8 @@ struct tl_node {
   uint64_t idle_at;     /* when an autostarted node ends; TL_NEVER while it has programs */
   int64_t wall_offset;  /* ns from `now` to local wall time, for texts */
   bool wants_end;
-  uint8_t call[TL_SERVICE_CALL_BYTES_MAX];  /* the call being handled */
-  uint8_t reply[TL_SERVICE_CALL_BYTES_MAX]; /* and its reply */
+  uint8_t call[TL_SERVICE_CALL_BYTES_MAX];   /* the call being handled */
+  uint8_t reply[TL_SERVICE_REPLY_BYTES_MAX]; /* and its reply */
 };
 
 /* The limits of SECURITY-minded defaults: `memory_bytes` is the machine's memory, `descriptors` what the process may have. */

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/text.h"
@@ -13,8 +14,9 @@
 
 /* ---- offering ---- */
 
-struct tl_charge tl_offer_charge(size_t capability_count) {
-  return (struct tl_charge){{[TL_RESOURCE_OBJECTS] = 1 + capability_count}};
+struct tl_charge tl_offer_charge(size_t capability_count, size_t interface_bytes) {
+  return (struct tl_charge){
+      {[TL_RESOURCE_OBJECTS] = 1 + capability_count, [TL_RESOURCE_MEMORY] = interface_bytes}};
 }
 
 void tl_service_served(struct tl_node *node, struct tl_name *name) {
@@ -27,7 +29,7 @@ void tl_service_served(struct tl_node *node, struct tl_name *name) {
 
 void tl_service_withdraw(struct tl_offer *offer, const char *reason, uint64_t now) {
   struct tl_program *program = offer->program;
-  struct tl_charge charge = tl_offer_charge(offer->capability_count);
+  struct tl_charge charge = tl_offer_charge(offer->capability_count, offer->interface_size);
   while (!tl_list_is_empty(&offer->ends)) {
     struct tl_end *end = tl_container_of(offer->ends.next, struct tl_end, in_offer);
     if (end->far) end->far->closed(end, now, program->ops->begun(end));
@@ -40,7 +42,7 @@ void tl_service_withdraw(struct tl_offer *offer, const char *reason, uint64_t no
 static int offer_add(struct tl_request *q, const struct tl_service_info *info) {
   struct tl_program *program = q->program;
   struct tl_registry *registry = &program->node->registry;
-  struct tl_charge charge = tl_offer_charge(info->capability_count);
+  struct tl_charge charge = tl_offer_charge(info->capability_count, info->interface_size);
   struct tl_offer *offer;
   int r = tl_account_charge(program->account, &charge);
   if (r < 0) return r;
@@ -57,8 +59,8 @@ static int offer_add(struct tl_request *q, const struct tl_service_info *info) {
 static int offer_update(struct tl_request *q, struct tl_offer *offer,
                         const struct tl_service_info *info) {
   struct tl_account *account = q->program->account;
-  struct tl_charge before = tl_offer_charge(offer->capability_count);
-  struct tl_charge after = tl_offer_charge(info->capability_count);
+  struct tl_charge before = tl_offer_charge(offer->capability_count, offer->interface_size);
+  struct tl_charge after = tl_offer_charge(info->capability_count, info->interface_size);
   int r = tl_account_charge(account, &after);
   if (r < 0) return r;
   r = tl_registry_update(&q->program->node->registry, offer, info);
@@ -66,9 +68,50 @@ static int offer_update(struct tl_request *q, struct tl_offer *offer,
   return r;
 }
 
-static int do_register(struct tl_request *q) {
+/* What a program says about the interface that it has, or wants. The text is the request's. */
+static int read_claim(struct tl_request *q, struct tl_claim *out) {
+  struct tulle_unpack r = tulle_unpack_key(&q->args, "interface"), peek = r;
+  *out = (struct tl_claim){0};
+  if (tl_fingerprint_decode(&q->args, &out->has_fingerprint, out->fingerprint) < 0)
+    return tl_request_refuse(q, TULLE_E_INVALID, "'fingerprint' must be %d bytes",
+                             TL_FINGERPRINT_BYTES);
+  if (!r.failed && tulle_unpack_any(&peek).type != TULLE_NIL)
+    out->text = tulle_unpack_text(&r, &out->size);
+  else
+    return 0;
+  if (!out->text || out->size > TL_INTERFACE_BYTES_MAX)
+    return tl_request_refuse(q, TULLE_E_TOO_BIG, "'interface' must be a text of at most %u bytes",
+                             TL_INTERFACE_BYTES_MAX);
+  if (!out->has_fingerprint)
+    return tl_request_refuse(q, TULLE_E_INVALID, "'interface' has no 'fingerprint' beside it");
+  return 0;
+}
+
+/* `out_text` is to be freed, also on failure. */
+static int read_interface(struct tl_request *q, struct tl_service_info *info, char **out_text) {
+  struct tl_claim claim;
+  int r = read_claim(q, &claim);
+  if (r < 0 || !claim.has_fingerprint) return r;
+  if (!claim.text)
+    return tl_request_refuse(q, TULLE_E_INVALID, "'fingerprint' has no 'interface' beside it");
+  r = tl_interface_read(&claim, out_text, &info->interface_size, q->text, sizeof q->text);
+  info->interface = *out_text;
+  return r;
+}
+
+/* The service as it was read, with its interface if it has one. */
+static int offer_put(struct tl_request *q, const struct tl_service_info *info) {
   struct tl_registry *registry = &q->program->node->registry;
+  struct tl_offer *offer = tl_registry_find_at(registry, info->name, &registry->here);
+  if (!offer) return offer_add(q, info);
+  if (offer->program == q->program) return offer_update(q, offer, info);
+  return tl_request_refuse(q, TULLE_E_EXISTS, "'%s' is served by '%s' (pid %u) on this node",
+                           info->name, offer->program->party.program, offer->program->party.pid);
+}
+
+static int do_register(struct tl_request *q) {
   struct tl_service_info info;
+  char *text = NULL;
   int r = tl_service_decode(&q->args, &info);
   if (r == TULLE_E_LIMIT)
     return tl_request_refuse(q, r, "more than %d capabilities", TL_CAPABILITIES_MAX);
@@ -76,11 +119,10 @@ static int do_register(struct tl_request *q) {
     return tl_request_refuse(q, TULLE_E_INVALID,
                              "not a service: letters, digits, '.', '_' and '-' make a name, "
                              "capabilities may have '/' as well");
-  struct tl_offer *offer = tl_registry_find_at(registry, info.name, &registry->here);
-  if (!offer) return offer_add(q, &info);
-  if (offer->program == q->program) return offer_update(q, offer, &info);
-  return tl_request_refuse(q, TULLE_E_EXISTS, "'%s' is served by '%s' (pid %u) on this node",
-                           info.name, offer->program->party.program, offer->program->party.pid);
+  r = read_interface(q, &info, &text);
+  if (r == 0) r = offer_put(q, &info);
+  free(text);
+  return r;
 }
 
 static int do_unregister(struct tl_request *q) {
@@ -148,6 +190,13 @@ static int refuse_no_service(struct tl_request *q, const char *service, const ch
   return TULLE_E_NO_SERVICE;
 }
 
+static int refuse_no_offer(struct tl_request *q, const char *service, const char *where,
+                           const char *capability) {
+  if (where && !tl_registry_place(&q->program->node->registry, where))
+    return tl_request_refuse(q, TULLE_E_NO_PEER, "no node '%s' is known here", where);
+  return refuse_no_service(q, service, where, capability);
+}
+
 /* ---- opening ---- */
 
 /* Nobody waits for the channel any more. */
@@ -196,18 +245,40 @@ static int do_open(struct tl_request *q) {
   const struct tl_registry *registry = &q->program->node->registry;
   char service[TL_SERVICE_NAME_BYTES_MAX + 1], node[TL_NODE_NAME_BYTES_MAX + 1] = "";
   char capability[TL_CAPABILITY_BYTES_MAX + 1] = "";
+  struct tl_claim claim;
   int r = tl_request_text(q, "service", true, service, sizeof service);
   if (r == 0) r = tl_request_text(q, "node", false, node, sizeof node);
   if (r == 0) r = tl_request_text(q, "capability", false, capability, sizeof capability);
+  if (r == 0) r = read_claim(q, &claim);
   if (r < 0) return r;
   const char *where = node[0] ? node : NULL, *what = capability[0] ? capability : NULL;
   struct tl_offer *offer = tl_registry_find(registry, service, where, what);
   struct tl_remote *remote = &q->program->node->remote;
-  if (offer && !offer->place->is_here) return remote->open(remote->context, q, offer);
-  if (offer) return open_here(q, offer);
-  if (where && !tl_registry_place(registry, where))
-    return tl_request_refuse(q, TULLE_E_NO_PEER, "no node '%s' is known here", where);
-  return refuse_no_service(q, service, where, what);
+  if (!offer) return refuse_no_offer(q, service, where, what);
+  if (!offer->place->is_here) return remote->open(remote->context, q, offer, &claim);
+  r = tl_interface_judge(offer, &claim, offer->interface, offer->interface_size, q->text,
+                         sizeof q->text);
+  return r < 0 ? r : open_here(q, offer);
+}
+
+/* ---- interfaces ---- */
+
+static int do_describe(struct tl_request *q) {
+  const struct tl_registry *registry = &q->program->node->registry;
+  char service[TL_SERVICE_NAME_BYTES_MAX + 1], node[TL_NODE_NAME_BYTES_MAX + 1] = "";
+  uint64_t from = 0;
+  int r = tl_request_text(q, "service", true, service, sizeof service);
+  if (r == 0) r = tl_request_text(q, "node", false, node, sizeof node);
+  if (r == 0) r = tl_request_uint(q, "from", &from);
+  if (r < 0) return r;
+  const char *where = node[0] ? node : NULL;
+  struct tl_offer *offer = tl_registry_find(registry, service, where, NULL);
+  struct tl_remote *remote = &q->program->node->remote;
+  if (!offer) return refuse_no_offer(q, service, where, NULL);
+  if (!offer->place->is_here && offer->has_interface)
+    return remote->describe(remote->context, q, offer, from);
+  tl_interface_pack(&q->result, offer, offer->interface, offer->interface_size, from);
+  return 0;
 }
 
 /* ---- asking ---- */
@@ -340,8 +411,8 @@ static int do_shutdown(struct tl_request *q) {
 static const struct tl_procedure_entry own_procedures[] = {
     {"register", do_register, false}, {"unregister", do_unregister, false},
     {"open", do_open, false},         {"list", do_list, false},
-    {"wait", do_wait, false},         {"status", do_status, false},
-    {"shutdown", do_shutdown, true},
+    {"describe", do_describe, false}, {"wait", do_wait, false},
+    {"status", do_status, false},     {"shutdown", do_shutdown, true},
 };
 #define OWN_PROCEDURES (sizeof own_procedures / sizeof own_procedures[0])
 

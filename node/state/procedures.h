@@ -11,7 +11,7 @@ struct tl_procedure_entry {
 };
 
 /* What an offer costs the account of whoever made it: a program's user, or another node. */
-struct tl_charge tl_offer_charge(size_t capability_count);
+struct tl_charge tl_offer_charge(size_t capability_count, size_t interface_bytes);
 
 /* Runs the procedure of that name, if there is one and the caller may. What it returns is the
  * answer: 0, a code, or TL_LATER. */

@@ -80,6 +80,26 @@ static int capabilities_copy(const struct tl_service_info *info, struct tl_capab
   return 0;
 }
 
+/* ---- interfaces ---- */
+
+static int interface_copy(const struct tl_service_info *info, char **out) {
+  *out = NULL;
+  if (!info->interface) return 0;
+  *out = malloc(info->interface_size);
+  if (!*out) return TULLE_E_NO_MEMORY;
+  memcpy(*out, info->interface, info->interface_size);
+  return 0;
+}
+
+static void offer_set_interface(struct tl_offer *o, const struct tl_service_info *info,
+                                char *text) {
+  free(o->interface);
+  o->interface = text;
+  o->interface_size = text ? info->interface_size : 0;
+  o->has_interface = info->has_interface;
+  memcpy(o->fingerprint, info->fingerprint, sizeof o->fingerprint);
+}
+
 bool tl_offer_has_capability(const struct tl_offer *offer, const char *capability) {
   for (size_t i = 0; i < offer->capability_count; i++)
     if (strcmp(offer->capabilities[i].name, capability) == 0) return true;
@@ -96,7 +116,9 @@ static uint64_t registry_changed(struct tl_registry *r, const struct tl_place *p
 int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_program *program,
                     const struct tl_service_info *info, uint64_t now, struct tl_offer **out_offer) {
   struct tl_offer *o = calloc(1, sizeof *o);
+  char *interface;
   if (!o) return TULLE_E_NO_MEMORY;
+  if (interface_copy(info, &interface) < 0) goto no_interface;
   if (capabilities_copy(info, &o->capabilities) < 0) goto no_capabilities;
   o->name = tl_registry_name(r, info->name);
   if (!o->name) goto no_name;
@@ -104,6 +126,7 @@ int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_pro
   o->program = program;
   o->capability_count = info->capability_count;
   o->is_hidden = info->is_hidden;
+  offer_set_interface(o, info, interface);
   o->since = now;
   tl_list_push_back(&o->name->offers, &o->in_name);
   tl_list_push_back(&place->offers, &o->in_place);
@@ -117,6 +140,8 @@ int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_pro
 no_name:
   free(o->capabilities);
 no_capabilities:
+  free(interface);
+no_interface:
   free(o);
   return TULLE_E_NO_MEMORY;
 }
@@ -124,8 +149,15 @@ no_capabilities:
 int tl_registry_update(struct tl_registry *r, struct tl_offer *offer,
                        const struct tl_service_info *info) {
   struct tl_capability_info *copy;
+  char *interface;
   int e = capabilities_copy(info, &copy);
   if (e < 0) return e;
+  e = interface_copy(info, &interface);
+  if (e < 0) {
+    free(copy);
+    return e;
+  }
+  offer_set_interface(offer, info, interface);
   free(offer->capabilities);
   offer->capabilities = copy;
   offer->capability_count = info->capability_count;
@@ -154,6 +186,7 @@ struct tl_offer *tl_registry_remove(struct tl_registry *r, struct tl_offer *offe
   tl_list_remove(&offer->in_program);
   r->offer_count--;
   tl_registry_drop_name(r, offer->name);
+  free(offer->interface);
   free(offer->capabilities);
   free(offer);
   return NULL;
@@ -199,6 +232,10 @@ void tl_offer_describe(const struct tl_offer *offer, struct tl_service_info *out
   if (offer->capability_count)
     memcpy(out->capabilities, offer->capabilities,
            offer->capability_count * sizeof *offer->capabilities);
+  out->has_interface = offer->has_interface;
+  memcpy(out->fingerprint, offer->fingerprint, sizeof out->fingerprint);
+  out->interface = offer->interface;
+  out->interface_size = offer->interface_size;
 }
 
 /* ---- asking ---- */

@@ -55,7 +55,11 @@ struct tl_offer {
   size_t capability_count;
   uint64_t generation; /* the change that it came with, or was changed by last */
   uint64_t since;      /* when it came, ns */
-  bool is_hidden;      /* found only by name */
+  bool has_interface;
+  uint8_t fingerprint[TL_FINGERPRINT_BYTES];
+  char *interface; /* here: its text (interface.h); of others only the fingerprint is known */
+  size_t interface_size;
+  bool is_hidden; /* found only by name */
   struct tl_list in_name;
   struct tl_list in_place;
   struct tl_list in_program;
@@ -113,7 +117,7 @@ void tl_offer_describe(const struct tl_offer *offer, struct tl_service_info *out
 int tl_registry_add(struct tl_registry *r, struct tl_place *place, struct tl_program *program,
                     const struct tl_service_info *info, uint64_t now, struct tl_offer **out_offer);
 
-/* Replaces capabilities and `hidden`. TULLE_E_NO_MEMORY: nothing has changed. */
+/* Replaces capabilities, `hidden` and the interface. TULLE_E_NO_MEMORY: nothing has changed. */
 int tl_registry_update(struct tl_registry *r, struct tl_offer *offer,
                        const struct tl_service_info *info);
 

@@ -24,7 +24,7 @@ static void reply_send(struct tl_program *program, uint64_t id, int32_t status, 
                        size_t size) {
   static const uint8_t empty_map = 0x80;
   uint8_t *out = program->node->reply;
-  struct tl_writer w = tl_writer_on(out, TL_SERVICE_CALL_BYTES_MAX);
+  struct tl_writer w = tl_writer_on(out, TL_SERVICE_REPLY_BYTES_MAX);
   if (status == 0 && size == 0) body = &empty_map, size = 1;
   tl_reply_encode(&w, &(struct tl_reply_head){.id = id, .status = status});
   if (body == w.at)
@@ -204,7 +204,7 @@ static int handle_call(struct tl_program *program, uint64_t now, struct tl_reade
                          .deadline = tl_time_add(now, head.budget_ns),
                          .is_one_way = head.flags & TL_CALL_ONE_WAY};
   q.result = tulle_pack_on(node->reply + TL_REPLY_HEAD_BYTES,
-                           TL_SERVICE_CALL_BYTES_MAX - TL_REPLY_HEAD_BYTES);
+                           TL_SERVICE_REPLY_BYTES_MAX - TL_REPLY_HEAD_BYTES);
   int status = request_arguments(&q, r->at, tl_reader_left(r));
   if (status == 0) status = tl_procedure_run(&q, name);
   request_answer(&q, status);

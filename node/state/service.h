@@ -21,9 +21,10 @@
 #include "node/state/router.h"
 #include "tulle/pack.h"
 
-#define TL_SERVICE_CALL_BYTES_MAX 65536u /* a call and a reply on channel 0 */
-#define TL_REPLIES_BYTES_MAX      32768u
-#define TL_SERVICE_TEXT_BYTES     400
+#define TL_SERVICE_CALL_BYTES_MAX  (TL_INTERFACE_BYTES_MAX + 65536u) /* a call on channel 0 */
+#define TL_SERVICE_REPLY_BYTES_MAX 65536u
+#define TL_REPLIES_BYTES_MAX       32768u
+#define TL_SERVICE_TEXT_BYTES      1200
 
 struct tl_name;
 struct tl_offer;

@@ -30,7 +30,7 @@ static int garble(struct tulle_call_context *call, void *userdata) {
 int main(void) {
   static const struct tulle_procedure procedures[] = {
       {"fail", fail, NULL}, {"hang", hang, NULL}, {"die", die, NULL}, {"garble", garble, NULL}};
-  struct tulle_offer offer = {"trouble", procedures, 4, NULL, 0, false};
+  struct tulle_offer offer = {.name = "trouble", .procedures = procedures, .procedure_count = 4};
   int r = tulle_offer(NULL, &offer, NULL);
   return tulle_error_exit(r ? r : tulle_serve(NULL, 1));
 }

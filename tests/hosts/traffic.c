@@ -102,7 +102,7 @@ static int serve(const char *name) {
                                                       {"note", note, NULL},
                                                       {"notes", notes, NULL},
                                                       {"hang", hang, NULL}};
-  struct tulle_offer offer = {name, procedures, 5, NULL, 0, false};
+  struct tulle_offer offer = {.name = name, .procedures = procedures, .procedure_count = 5};
   int r = tulle_offer(NULL, &offer, NULL);
   if (r == 0) r = tulle_serve(NULL, 1);
   return tulle_error_exit(r);

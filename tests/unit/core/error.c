@@ -19,6 +19,7 @@ static const int codes[] = {
     TULLE_E_NO_SERVICE,  TULLE_E_NO_PROCEDURE,
     TULLE_E_NO_PEER,     TULLE_E_OUTCOME_UNKNOWN,
     TULLE_E_REMOTE,      TULLE_E_FORKED,
+    TULLE_E_INTERFACE,
 };
 
 static void every_code_is_described(void **state) {

@@ -159,7 +159,7 @@ void memory_node_free(struct tl_node *node, struct tl_port *ports, size_t count)
 
 uint64_t memory_send(struct tl_port *p, uint64_t now, const char *procedure, const void *args,
                      size_t size) {
-  static uint8_t call[1 << 17];
+  static uint8_t call[1 << 19];
   struct tl_writer w = tl_writer_on(call, sizeof call);
   struct tl_call_head head = {.id = p->next_id,
                               .budget_ns = p->budget_ns ? p->budget_ns : 5 * TL_S,
