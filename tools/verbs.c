@@ -78,6 +78,15 @@ static const char *const call_examples[] = {
     "tulle call --json textstat.count @README.md     the file's bytes",
     "echo '{\"name\": \"you\"}' | tulle call greeter.greet -", NULL};
 
+static const struct tl_option describe_options[] = {
+    {"node", 0, TL_OPTION_TEXT, "NAME", NULL, "the service on this node"},
+    {"canonical", 0, TL_OPTION_FLAG, NULL, NULL,
+     "without documentation: what its fingerprint is of"},
+    END_OF_OPTIONS};
+static const char *const describe_examples[] = {
+    "tulle describe textstat", "tulle describe textstat --node heron",
+    "tulle describe textstat > textstat.tulle && tulle gen textstat.tulle --output .", NULL};
+
 static const char *const wait_examples[] = {
     "tulle wait textstat --timeout 30s && tulle call textstat.count @FILE", NULL};
 static const char *const links_examples[] = {"tulle links", "tulle links --json", NULL};
@@ -218,11 +227,25 @@ const struct tl_verb tl_verbs[] = {
          "  KEY=VALUE...   a map; a VALUE that is JSON is taken as such, everything else as text\n"
          "  JSON           one value of any kind\n"
          "  @FILE          the bytes of a file; @- those of standard input; at most 64 MiB\n"
-         "  -              JSON from standard input",
+         "  -              JSON from standard input\n"
+         "A service with an interface takes them by the names of its parameters, or the value of "
+         "the "
+         "only one; they are\n"
+         "checked before anything is sent, and results are printed by their names.",
      .options = call_options,
      .examples = call_examples,
      .completion = TL_COMPLETE_SERVICES,
      .run = tl_verb_call},
+    {.name = "describe",
+     .operands = "SERVICE",
+     .operands_min = 1,
+     .operands_max = 1,
+     .summary = "print the interface of a running service",
+     .details = "With its documentation, as a file that `tulle gen` reads.",
+     .options = describe_options,
+     .examples = describe_examples,
+     .completion = TL_COMPLETE_SERVICES,
+     .run = tl_verb_describe},
     {.name = "wait",
      .operands = "SERVICE",
      .operands_min = 1,

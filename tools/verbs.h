@@ -16,6 +16,7 @@ int tl_verb_members_remove(struct tl_command *c);
 int tl_verb_ls(struct tl_command *c);
 int tl_verb_find(struct tl_command *c);
 int tl_verb_call(struct tl_command *c);
+int tl_verb_describe(struct tl_command *c);
 int tl_verb_wait(struct tl_command *c);
 int tl_verb_links(struct tl_command *c);
 int tl_verb_bench_rpc(struct tl_command *c);
