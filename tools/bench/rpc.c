@@ -124,29 +124,15 @@ static int limit_part(struct bench *b, struct tl_bench_session *s, const struct 
   return r ? r : tl_chain_turn(b->chain, k->limit, t);
 }
 
-static bool is_better(const struct tl_turn *a, const struct tl_turn *b) {
-  if (a->in_flight > 1)
-    return (double)a->trips * (double)b->elapsed_ns > (double)b->trips * (double)a->elapsed_ns;
-  return tl_histogram_at(a->histogram, 0.5) < tl_histogram_at(b->histogram, 0.5);
-}
-
-/* Where the scheduler may choose, it might have chosen one core for all: the limit is the better of both. */
 static int limit_turn(struct bench *b, struct tl_bench_session *s, const struct bench_case *k,
                       size_t turn, struct figures *out) {
   struct tl_turn t = {.placement = k->limit_placement,
                       .in_flight = k->in_flight,
                       .duration_ns = b->turn_ns,
                       .histogram = tl_histogram_new()};
-  struct tl_turn other = t;
-  bool is_free = t.placement == TL_PLACE_FREE;
-  other.placement = TL_PLACE_SAME;
-  other.histogram = tl_histogram_new();
-  if (is_free) t.duration_ns = other.duration_ns = b->turn_ns / 2;
   int r = limit_part(b, s, k, &t);
-  if (!r && is_free) r = limit_part(b, s, k, &other);
-  if (!r) figures_add(out, turn, is_free && other.trips && is_better(&other, &t) ? &other : &t);
+  if (!r) figures_add(out, turn, &t);
   tl_histogram_free(t.histogram);
-  tl_histogram_free(other.histogram);
   return r;
 }
 
