@@ -1,7 +1,7 @@
 # tulle_module(NAME [ONE_PIECE] SOURCES files... DEPENDS targets...): one folder, one static library `tl_NAME`.
 #
 # ONE_PIECE, with TULLE_LTO: where it is linked into a program with the property TULLE_LTO, it is optimised together with
-# all others that say so (decision 24). Its objects hold ordinary code as well, which everything else links.
+# all others that say so (decision 25). Its objects hold ordinary code as well, which everything else links.
 #
 # The libraries are position independent because libtulle.so is made of them; symbols are hidden
 # unless a header of include/tulle says TULLE_PUBLIC.

@@ -6,7 +6,8 @@
 # Floors: a file includes only what the `.may_include` of its folder names, and no two folders include each other; nor do
 # two files, where NAME.c, NAME.h and NAME_internal.h count as one. No two libraries define the same internal symbol.
 # Homes: each outer library is included in its own folders only. Headers compile alone. Every source file is built.
-# Words that mark unfinished work, and paths of somebody's machine, are nowhere. Prints each fault as file: what.
+# Words that mark unfinished work, and paths of somebody's machine, are nowhere. No two decisions have one number.
+# Prints each fault as file: what.
 set -u
 cd "$1" || exit 2
 build=$2
@@ -127,6 +128,15 @@ check_words() {
   grep -nP '\t' $(sources) | sed 's/$/  (tab)/' >> "$faults"
 }
 
+# Each decision has a number of its own, in the name of its file and in its title.
+check_decisions() {
+  ls docs/decisions | sed -n 's/^\([0-9]*\)-.*/\1/p' | uniq -d | sed 's/$/: a number of two decisions/' >> "$faults"
+  for file in docs/decisions/[0-9]*.md; do
+    number=$(basename "$file" | sed 's/^0*\([0-9]*\)-.*/\1/')
+    head -n 1 "$file" | grep -q "^# $number\. " || echo "$file: its title has another number" >> "$faults"
+  done
+}
+
 check_format() {
   command -v clang-format > /dev/null || { echo "clang-format is not installed: layout not checked"; return; }
   clang-format --dry-run --Werror $(sources) 2> "$temp/format" || grep -m 20 error: "$temp/format" >> "$faults"
@@ -174,6 +184,7 @@ check_headers_compile_alone
 check_every_source_is_built
 check_readmes
 check_words
+check_decisions
 check_format
 check_exports
 check_security_cases
