@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/limits.h"
+#include "core/time.h"
 #include "tools/columns.h"
 #include "tools/human.h"
 #include "tools/json.h"
@@ -14,10 +15,13 @@ struct tl_listing_page {
   struct tulle_result result;
 };
 
-/* One answer of the node: as many rows, from number `from` on, as fit into a message. */
+/* One answer of the node: as many rows, from number `from` on, as fit into a message. All answers share one deadline: a
+ * node that knows nothing of pages would go on for ever. */
 static int ask_page(struct tl_ask *a, const char *what, const char *procedure,
-                    const char *capability, uint64_t from, struct tulle_result *out) {
+                    const char *capability, uint64_t from, uint64_t deadline,
+                    struct tulle_result *out) {
   unsigned char bytes[512];
+  uint64_t now = tl_time_now();
   struct tulle_pack args = tulle_pack_on(bytes, sizeof bytes);
   tulle_pack_map(&args, capability ? 2 : 1);
   if (capability) {
@@ -26,7 +30,7 @@ static int ask_page(struct tl_ask *a, const char *what, const char *procedure,
   }
   tulle_pack_text(&args, "from");
   tulle_pack_uint(&args, from);
-  return tl_ask(a, what, procedure, &args, a->command->timeout_ns, out);
+  return tl_ask(a, what, procedure, &args, deadline > now ? deadline - now : 1, out);
 }
 
 /* Appends the rows of one answer; returns how many. */
@@ -46,13 +50,14 @@ static size_t take_page(struct tl_listing *l, const struct tulle_result *page) {
 int tl_listing_ask(struct tl_ask *a, const char *what, const char *procedure,
                    const char *capability, struct tl_listing *out) {
   struct tl_listing l = {0};
+  uint64_t deadline = tl_time_add(tl_time_now(), a->command->timeout_ns);
   size_t taken;
   do {
     struct tl_listing_page *page = calloc(1, sizeof *page);
     TL_ASSERT(page);
     page->next = l.pages;
     l.pages = page;
-    int r = ask_page(a, what, procedure, capability, l.count, &page->result);
+    int r = ask_page(a, what, procedure, capability, l.count, deadline, &page->result);
     if (r) {
       tl_listing_free(&l);
       return r;
