@@ -39,3 +39,16 @@ expect 0 open 'interface sums 1 { error too_much; add(u32 left, u32 right) -> (u
 expect 0 open 'interface sums 1 { error too_much; add(u32 left, u32 right) -> (u64 sum) fails too_much; reset(); }'
 expect 8 open 'interface sums 1 { error too_much; add(u32 left, u64 right) -> (u64 sum) fails too_much; }'
 expect 8 open 'interface sums 2 { error too_much; add(u32 left, u32 right) -> (u64 sum) fails too_much; }'
+
+# Generated code does the same on both sides.
+start greeter "$build/bin/greeter"
+expect 0 tulle wait greeter
+expect 0 tulle describe greeter
+says '^/// Greets people\.$'
+expect 0 tulle gen --fingerprint examples/hello/greeter.tulle
+fingerprint=$(cat "$out")
+expect 0 tulle describe greeter --json
+says "\"version\":1,\"fingerprint\":\"$fingerprint\""
+expect 0 "$build/tests/opens" newer
+expect 8 "$build/tests/opens" other
+complains 'another interface'

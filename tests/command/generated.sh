@@ -10,12 +10,36 @@ cp "$source/tests/unit/typed/store.tulle" "$source/examples/hello/greeter.tulle"
 echo 'interface empty 1 { error one; enum unused { a } struct lone { list<bytes> b; } }' > empty.tulle
 echo 'interface int 1 { struct class { u8 new; bytes delete; } default(inout class this, u32 int) -> (class while); }' > int.tulle
 
-for name in store greeter empty int; do
+# Text that is long, and that a literal of C has to be careful with.
+{
+  echo 'interface large 1 {'
+  for i in $(seq 60); do
+    printf '  /** "Quoted" \\n ??/ %%d caf\303\251 """"" to be broken where it is written as a literal "of C". */\n  f%s();\n' $i
+  done
+  echo '}'
+} > large.tulle
+
+for name in store greeter empty int large; do
   expect 0 tulle gen $name.tulle
   expect 0 $cc -std=c11 $warnings -Wshadow -I"$source/include" -c $name.tulle.c -o $name.o
   expect 0 $cxx -std=c++17 -x c++ $warnings -I"$source/include" -c $name.tulle.c -o $name.o
   awk 'length > 100' $name.tulle.[ch] > long
   [ -s long ] && fail "lines of $name are long: $(cat long)"
+done
+
+# The text in the source is the interface, byte for byte.
+for name in store large; do
+  {
+    printf '#include <stdio.h>\n#include <tulle/interface.h>\n'
+    sed -n '/^static const struct tulle_interface/,/^};/p' $name.tulle.c
+    echo "int main(void) { return fwrite(${name}_interface.text, 1, ${name}_interface.text_size, stdout) == 0; }"
+  } > text.c
+  expect 0 $cxx -std=c++17 -x c++ $warnings -Wpedantic -I"$source/include" -c text.c -o text.o
+  expect 0 $cc -std=c11 $warnings -Wpedantic -I"$source/include" text.c -o text
+  expect 0 ./text
+  cp "$out" text.tulle
+  expect 0 tulle gen --documented $name.tulle
+  cmp -s "$out" text.tulle || fail "the text of $name is another one"
 done
 
 # compiles YES_OR_NO STATEMENTS: in a function that has all of these.

@@ -63,5 +63,5 @@ says_hello b/hello-shared
 says_hello b/hello-archive
 
 # The installed command finds what it needs beside itself.
-expect 0 env -u LD_LIBRARY_PATH "$temp/usr/bin/tulle" call greeter.greet '["you"]'
-says '^Hello you$'
+expect 0 env -u LD_LIBRARY_PATH "$temp/usr/bin/tulle" call greeter.greet name=you
+says '^text: Hello you$'

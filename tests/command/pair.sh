@@ -56,15 +56,15 @@ shape service:text node:text capabilities:array path:text
 says '"service":"textstat","node":"beta".*"path":"udp"'
 expect 0 tulle find text/count
 says '^textstat +beta +udp'
-expect 0 tulle call greeter.greet '["you"]'
-says '^Hello you$'
+expect 0 tulle call greeter.greet name=you
+says '^text: Hello you$'
 expect 0 tulle find text/count --json
 id=$(sed -n 's/.*"node_id":"\([a-z0-9-]*\)".*/\1/p' "$out")
-expect 0 tulle call --node "${id:-none}" greeter.greet '["you"]'
-says '^Hello you$'
-expect 0 tulle call greeter.greet@beta '["you"]'
-expect 4 tulle call greeter.greet@alpha '["you"]'
-expect 4 tulle call greeter.greet@gamma '["you"]'
+expect 0 tulle call --node "${id:-none}" greeter.greet name=you
+says '^text: Hello you$'
+expect 0 tulle call greeter.greet@beta name=you
+expect 4 tulle call greeter.greet@alpha name=you
+expect 4 tulle call greeter.greet@gamma name=you
 head -c 3000000 /dev/urandom > "$temp/random"
 expect 0 tulle call --json textstat.count "@$temp/random"
 says '"bytes":3000000\}'
@@ -88,5 +88,5 @@ as alpha
 expect 4 tulle members remove gamma
 expect 0 tulle members remove beta
 until_true 10 sh -c '! tulle ls | grep -q beta'
-expect 4 tulle call greeter.greet '["you"]'
+expect 4 tulle call greeter.greet name=you
 echo "all as it should be"

@@ -203,8 +203,12 @@ static void write_async(struct tl_gen *g, const struct tl_schema_procedure *p) {
 
 static void write_life(struct tl_gen *g) {
   tl_out_line(g->out, 0, "%s {", prototype_of_open(g, true));
+  tl_out_line(g->out, 2, "struct tulle_target whole;");
   tl_out_line(g->out, 2, "struct tulle_channel *channel;");
-  tl_out_line(g->out, 2, "int r = tulle_channel_open(t, service, target, &channel);");
+  tl_out_line(g->out, 2, "memset(&whole, 0, sizeof whole);");
+  tl_out_line(g->out, 2, "if (target) whole = *target;");
+  tl_out_line(g->out, 2, "whole.interface = &%s_interface;", g->name);
+  tl_out_line(g->out, 2, "int r = tulle_channel_open(t, service, &whole, &channel);");
   tl_out_line(g->out, 2, "if (!r) *out = (struct %s *)channel;", g->handle);
   tl_out_line(g->out, 2, "return r;");
   tl_out_line(g->out, 0, "}");

@@ -18,6 +18,9 @@ void tl_gen_member(struct tl_gen *g, int indent, const struct tl_slot *slot);
 /* The types that a field's or parameter's own type is made of, "struct store_entry_counts_entry". */
 void tl_gen_wrappers(struct tl_gen *g, const struct tl_slot *slot);
 
+/* self.c: the interface itself, as `NAME_interface`. */
+void tl_gen_self(struct tl_gen *g);
+
 /* encode.c: functions for each declared type; lines for one value. Measuring is nothing where
  * the size is fixed. */
 void tl_gen_encoders(struct tl_gen *g);

@@ -95,6 +95,7 @@ static void write_source(struct tl_gen *g, const char *file) {
   tl_out_line(g->out, 0, "#include <string.h>");
   tl_out_line(g->out, 0, "#include <tulle/typed.h>");
   tl_out_gap(g->out);
+  tl_gen_self(g);
   write_error_text(g);
   tl_out_line(g->out, 0, "/* ---- values on their way ---- */");
   tl_out_gap(g->out);

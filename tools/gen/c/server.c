@@ -108,10 +108,14 @@ static void write_serve(struct tl_gen *g, const struct tl_schema_procedure *p) {
 static void write_offer(struct tl_gen *g) {
   size_t count = g->schema->self.procedures.count;
   tl_out_line(g->out, 0, "%s {", prototype_of_offer(g));
+  tl_out_line(g->out, 2, "struct tulle_offer whole;");
+  tl_out_line(g->out, 2, "memset(&whole, 0, sizeof whole);");
+  tl_out_line(g->out, 2, "if (offer) whole = *offer;");
+  tl_out_line(g->out, 2, "whole.interface = &%s_interface;", g->name);
   if (!count) {
     tl_out_line(g->out, 2, "(void)functions;");
-    tl_out_line(g->out, 2, "return tulle_offer_procedures(t, \"%s\", NULL, 0, object, offer, out);",
-                g->name);
+    tl_out_line(g->out, 2,
+                "return tulle_offer_procedures(t, \"%s\", NULL, 0, object, &whole, out);", g->name);
   } else {
     tl_out_line(g->out, 2, "const struct tulle_procedure procedures[] = {");
     FOR_EACH_PROCEDURE(p, g)
@@ -119,7 +123,7 @@ static void write_offer(struct tl_gen *g) {
                 tl_gen_word(g, p->name), p->name);
     tl_out_line(g->out, 2, "};");
     tl_out_line(g->out, 2,
-                "return tulle_offer_procedures(t, \"%s\", procedures, %zu, object, offer, out);",
+                "return tulle_offer_procedures(t, \"%s\", procedures, %zu, object, &whole, out);",
                 g->name, count);
   }
   tl_out_line(g->out, 0, "}");
