@@ -24,6 +24,9 @@
 #define TURNS          9
 #define DURATION_NS    (500 * TL_MS)
 #define MACHINE_NS     (50 * TL_MS)
+#define IDLE_CHANNEL   "idle-channel"
+#define IDLE_LINK      "idle-link"
+#define IDLE_PEER      "idle-peer"
 #define IDLE_CHANNELS  64
 #define IDLE_BYTES_MAX 16384.0
 #define IDLE_NS        (1500 * TL_MS)
@@ -204,9 +207,15 @@ static int run_case(struct bench *b, struct tl_bench_session *s, const struct be
   return r ? tl_command_fail(b->command, r, NULL, NULL, "%s: %s", k->name, tulle_error_text(r)) : 0;
 }
 
+static const char *const idle_names[] = {IDLE_CHANNEL, IDLE_LINK, IDLE_PEER};
+
+static bool is_named(const struct bench *b, const char *name) {
+  return !b->filter || strstr(name, b->filter);
+}
+
 static bool is_wanted(const struct bench *b, const struct bench_case *k) {
   if (tl_bench_interrupted) return false;
-  if (b->filter && !strstr(k->name, b->filter)) return false;
+  if (!is_named(b, k->name)) return false;
   if (k->carrier && b->carrier && strcmp(k->carrier, b->carrier)) return false;
   if (b->placement == TL_PLACEMENTS ? k->is_extra : k->placement != b->placement) return false;
   if (k->placement == TL_PLACE_SPLIT && !tl_placement_can_split()) {
@@ -216,10 +225,12 @@ static bool is_wanted(const struct bench *b, const struct bench_case *k) {
   return true;
 }
 
-static bool names_a_case(const char *filter) {
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    if (strstr(cases[i].name, filter)) return true;
-  return false;
+static bool names_a_case(const struct bench *b) {
+  bool found = false;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) found |= is_named(b, cases[i].name);
+  for (size_t i = 0; i < sizeof idle_names / sizeof *idle_names; i++)
+    found |= is_named(b, idle_names[i]);
+  return found;
 }
 
 /* ---- on this machine ---- */
@@ -286,7 +297,7 @@ static int run_idle(struct bench *b) {
       count++;
     double more_wakes = wakes_while_idle(&s) - wakes;
     uint64_t more_bytes = usage_of_all(&s).shared_bytes - bytes;
-    struct tl_bench_idle idle = {.name = "idle-channel",
+    struct tl_bench_idle idle = {.name = IDLE_CHANNEL,
                                  .path = "ring",
                                  .what = "wakes",
                                  .per_second =
@@ -336,14 +347,14 @@ static void run_idle_link(struct bench *b, struct tl_bench_session *s) {
   let_lie(IDLE_LINK_NS);
   struct link_figures after = link_figures_of(s, b->to);
   uint64_t sent = after.sent_packets - before.sent_packets;
-  struct tl_bench_idle idle = {.name = "idle-link",
+  struct tl_bench_idle idle = {.name = IDLE_LINK,
                                .path = tulle_channel_path(s->echo),
                                .what = "packets",
                                .per_second = (double)sent * 1e9 / (double)IDLE_LINK_NS,
                                .limit = "one keep-alive sent each half second",
                                .limit_per_second = 2};
   tl_report_idle(b->command, &idle);
-  idle.name = "idle-peer";
+  idle.name = IDLE_PEER;
   idle.touched_bytes = (double)after.memory_bytes;
   idle.limit = "64 KiB held for a peer";
   idle.limit_bytes = IDLE_PEER_BYTES_MAX;
@@ -378,7 +389,8 @@ static int run_remote(struct bench *b) {
       tl_stages_report(b->command, &s, b->local, cases[i].placement, cases[i].name);
   }
   if (s.node && carrier) tl_bench_carrier(&s, b->to, "auto");
-  if (!r && !b->filter && !tl_bench_interrupted) run_idle_link(b, &s);
+  if (!r && (is_named(b, IDLE_LINK) || is_named(b, IDLE_PEER)) && !tl_bench_interrupted)
+    run_idle_link(b, &s);
   tl_bench_close(&s);
   return r;
 }
@@ -444,7 +456,8 @@ static int run_all(struct bench *b) {
   tl_report_begin(b->command);
   r = run_local(b);
   if (!r && b->to && !tl_bench_interrupted) r = run_remote(b);
-  if (!r && !b->filter && b->placement == TL_PLACEMENTS && !tl_bench_interrupted) r = run_idle(b);
+  if (!r && is_named(b, IDLE_CHANNEL) && b->placement == TL_PLACEMENTS && !tl_bench_interrupted)
+    r = run_idle(b);
   if (!r) describe_machine(b);
   return r;
 }
@@ -459,7 +472,7 @@ int tl_verb_bench_rpc(struct tl_command *c) {
                     .turn_ns = tl_command_duration(c, "duration", DURATION_NS) / TURNS};
   if (!b.turn_ns)
     return tl_command_fail(c, TULLE_E_INVALID, "5 ns or more", NULL, "--duration is too short");
-  if (b.filter && !names_a_case(b.filter))
+  if (!names_a_case(&b))
     return tl_command_fail(c, TULLE_E_INVALID, NULL, "tulle bench rpc prints all there are",
                            "no case has '%s' in its name", b.filter);
   signal(SIGINT, interrupted);

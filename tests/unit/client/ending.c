@@ -58,7 +58,7 @@ static void play(struct tl_channel *end, unsigned count, bool begins, bool answe
   struct tl_wait wait = tl_wait_until(TL_NEVER);
   struct tl_message m;
   while (count) {
-    struct tl_call_head head;
+    struct tl_call_head head = {0};
     void *body;
     if (tl_channel_peek(end, &m) == TL_EMPTY) {
       assert_ok(tl_channel_wait(end, &wait));

@@ -56,7 +56,7 @@ static uint32_t piece_bytes_max(const struct tl_end *end) {
 
 static void reply_take(struct tl_port *p) {
   struct tl_reader r = tl_reader_on(p->parts, p->parts_size);
-  struct tl_reply_head head;
+  struct tl_reply_head head = {0};
   struct memory_reply *reply = &p->replies[p->reply_count++];
   assert_true(p->reply_count <= MEMORY_REPLIES_MAX);
   assert_int_equal(tl_reply_decode(&r, &head), 0);

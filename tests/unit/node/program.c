@@ -238,7 +238,7 @@ uint64_t program_begin_call(struct program *p, const char *procedure, const void
 /* The status of the reply when it is that of `id`, else 1. */
 static int take_reply(struct tl_channel *c, uint64_t id, const struct tl_message *m) {
   struct tl_reader r = tl_reader_on(m->body, m->length);
-  struct tl_reply_head head;
+  struct tl_reply_head head = {0};
   int status = 1;
   assert_int_equal(m->kind, TL_KIND_REPLY);
   assert_int_equal(tl_reply_decode(&r, &head), 0);

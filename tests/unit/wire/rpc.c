@@ -26,7 +26,7 @@ static void call_golden(void **state) {
   assert_int_equal(tl_writer_size(&w), sizeof golden_call);
   assert_memory_equal(out, golden_call, sizeof golden_call);
   struct tl_reader r = tl_reader_on(out, tl_writer_size(&w));
-  struct tl_call_head back;
+  struct tl_call_head back = {0};
   assert_int_equal(tl_call_decode(&r, &back), 0);
   assert_true(back.id == head.id && back.budget_ns == head.budget_ns && back.flags == head.flags);
   assert_memory_equal(back.name, "count", 5);
@@ -62,7 +62,7 @@ static void reply_golden(void **state) {
   tl_write_u8(&w, 0xc0);
   assert_int_equal(tl_writer_size(&w), sizeof golden_reply);
   assert_memory_equal(out, golden_reply, sizeof golden_reply);
-  struct tl_reply_head back;
+  struct tl_reply_head back = {0};
   struct tl_reader r = tl_reader_on(out, sizeof golden_reply);
   assert_int_equal(tl_reply_decode(&r, &back), 0);
   assert_int_equal(back.status, -110);
