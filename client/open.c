@@ -5,6 +5,7 @@
 
 #include "client/attach.h"
 #include "client/budget.h"
+#include "client/detail.h"
 #include "client/drive.h"
 #include "client/node.h"
 #include "client/stay.h"
@@ -69,6 +70,7 @@ static int ask_with(struct tulle *t, const struct tulle_pack *args, uint64_t dea
     if (value.failed || number > UINT32_MAX) r = TULLE_E_PROTOCOL;
     *out_number = (uint32_t)number;
   }
+  tl_detail_set(r ? result.text : NULL);
   tulle_result_clear(&result);
   return r;
 }

@@ -11,27 +11,17 @@
 #include <string.h>
 
 #include "client/budget.h"
+#include "client/detail.h"
 #include "client/result.h"
 #include "client/served.h"
 #include "client/service.h"
 
-#define DETAIL_BYTES 256
-
 /* ---- what went wrong ---- */
 
-static __thread char detail[DETAIL_BYTES];
-
-const char *tulle_error_detail(void) {
-  return detail;
-}
-
-static void set_detail(const char *text) {
-  (void)snprintf(detail, sizeof detail, "%s", text ? text : "");
-}
-
 /* What is wrong with a value that was to be sent. */
-static void explain_measure(const struct tulle_measure *m, const char *procedure, char *out) {
-  (void)snprintf(out, DETAIL_BYTES, "%s: '%s' %s", procedure, m->name, m->why);
+static void explain_measure(const struct tulle_measure *m, const char *procedure, char *out,
+                            size_t out_size) {
+  (void)snprintf(out, out_size, "%s: '%s' %s", procedure, m->name, m->why);
 }
 
 /* Memory for `size` bytes: `bytes`, or *out_owned. */
@@ -49,7 +39,7 @@ struct tulle_pack *tulle_request_begin(struct tulle_request *q, void *channel,
   q->procedure = procedure;
   q->owned = NULL;
   q->status = channel && !m->why ? 0 : TULLE_E_INVALID;
-  if (tl_unlikely(m->why)) explain_measure(m, procedure, detail);
+  if (tl_unlikely(m->why)) explain_measure(m, procedure, tl_detail_room(), TL_DETAIL_BYTES);
   if (tl_unlikely(q->status)) return NULL;
   void *room = find_room(m->size, q->bytes, sizeof q->bytes, &q->owned);
   if (tl_unlikely(!room)) {
@@ -64,8 +54,8 @@ struct tulle_pack *tulle_request_begin(struct tulle_request *q, void *channel,
 static int finish_packing(struct tulle_request *q) {
   if (tl_likely(!q->status && !q->pack.failed)) return 0;
   if (!q->status) {
-    (void)snprintf(detail, sizeof detail, "%s: an argument changed or is no value of its type",
-                   q->procedure);
+    (void)snprintf(tl_detail_room(), TL_DETAIL_BYTES,
+                   "%s: an argument changed or is no value of its type", q->procedure);
     q->status = TULLE_E_INVALID;
   }
   free(q->owned);
@@ -85,7 +75,7 @@ static uint64_t timeout_of(uint64_t timeout_ns) {
 
 /* What tulle_call() came to, as generated functions return it. */
 static int outcome(int status, const struct tulle_result *result) {
-  set_detail(result ? result->text : NULL);
+  tl_detail_set(result ? result->text : NULL);
   return status == TULLE_E_REMOTE && result ? result->code : status;
 }
 
@@ -110,7 +100,7 @@ int tulle_request_end(struct tulle_request *q) {
   int r = q->results.status;
   tulle_result_clear(&q->result);
   if (tl_likely(!r)) return 0;
-  tulle_decode_explain(&q->results, q->procedure, "result", detail, sizeof detail);
+  tulle_decode_explain(&q->results, q->procedure, "result", tl_detail_room(), TL_DETAIL_BYTES);
   if (q->results.memory) tulle_memory_back(q->results.memory, &q->before);
   return r;
 }
@@ -120,7 +110,7 @@ int tulle_request_one_way(struct tulle_request *q) {
   if (r) return r;
   r = tulle_call_one_way(q->channel, name_of(q), q->pack.start, tulle_pack_size(&q->pack));
   free(q->owned);
-  if (r) set_detail(NULL);
+  if (r) tl_detail_set(NULL);
   return r;
 }
 
@@ -144,7 +134,7 @@ int tulle_request_async(struct tulle_request *q, uint64_t timeout_ns, tulle_comp
   }
   free(q->owned);
   if (r) {
-    set_detail(NULL);
+    tl_detail_set(NULL);
     free(waiting);
   }
   return r;
@@ -166,7 +156,7 @@ void tulle_completed_begin(struct tulle_completed *c, void *userdata, int status
 void tulle_completed_check(struct tulle_completed *c, const char *procedure) {
   if (c->status || !c->results.status) return;
   c->status = c->results.status;
-  tulle_decode_explain(&c->results, procedure, "result", detail, sizeof detail);
+  tulle_decode_explain(&c->results, procedure, "result", tl_detail_room(), TL_DETAIL_BYTES);
 }
 
 void tulle_completed_end(struct tulle_completed *c) {
@@ -190,7 +180,7 @@ void tulle_decode_call(struct tulle_decoder *d, struct tulle_call_context *call)
 
 int tulle_refuse_call(struct tulle_call_context *call, const struct tulle_decoder *d,
                       const char *procedure) {
-  char text[DETAIL_BYTES];
+  char text[TL_DETAIL_BYTES];
   tulle_decode_explain(d, procedure, "argument", text, sizeof text);
   (void)tulle_reply_error(call, d->status, text);
   return d->status;
@@ -198,13 +188,13 @@ int tulle_refuse_call(struct tulle_call_context *call, const struct tulle_decode
 
 struct tulle_pack *tulle_answer_begin(struct tulle_answer *a, struct tulle_call_context *call,
                                       const char *procedure, const struct tulle_measure *m) {
-  char text[DETAIL_BYTES] = "";
+  char text[TL_DETAIL_BYTES] = "";
   a->call = call;
   void *room = find_room(m->size, a->bytes, sizeof a->bytes, &a->owned);
   a->status = m->why ? TULLE_E_INVALID : room ? 0 : TULLE_E_NO_MEMORY;
   if (tl_unlikely(a->status)) {
-    if (m->why) explain_measure(m, procedure, text);
-    set_detail(text);
+    if (m->why) explain_measure(m, procedure, text, sizeof text);
+    tl_detail_set(text);
     free(a->owned);
     (void)tulle_reply_error(call, a->status, text);
     return NULL;

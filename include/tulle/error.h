@@ -57,6 +57,11 @@ TULLE_PUBLIC const char *tulle_error_hint(int code);
 /* The symbolic name of `code` without its prefix ("NO_SERVICE"), or NULL. Static. Any thread. */
 TULLE_PUBLIC const char *tulle_error_name(int code);
 
+/* What is known beyond its code about the last failure of tulle_channel_open() or of a generated
+ * function on this thread, in a sentence: "store.put: argument 'xs' is NULL". "" if nothing is. Valid
+ * until the thread calls the next of them. */
+TULLE_PUBLIC const char *tulle_error_detail(void);
+
 /* The exit code that a command uses for `code` (0 to 12, see docs/json.md). Any thread. */
 TULLE_PUBLIC int tulle_error_exit(int code);
 

@@ -1,5 +1,5 @@
 /*
- * What code made by `tulle gen` calls. Programs need nothing of it, except tulle_error_detail().
+ * What code made by `tulle gen` calls. Programs need nothing of it.
  *
  * Measuring goes before encoding: it looks at each value once, refuses what the interface does not
  * allow, and yields an upper bound of the size. Encoding is pack.h on room of that size.
@@ -20,11 +20,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* What is known about the failure that the last generated function of this thread reported, in a
- * sentence: "store.put: argument 'xs' is NULL". "" if nothing is. Valid until the thread calls the
- * next one. */
-TULLE_PUBLIC const char *tulle_error_detail(void);
 
 /* ---- measuring ---- */
 

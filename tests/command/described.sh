@@ -51,4 +51,4 @@ expect 0 tulle describe greeter --json
 says "\"version\":1,\"fingerprint\":\"$fingerprint\""
 expect 0 "$build/tests/opens" newer
 expect 8 "$build/tests/opens" other
-complains 'another interface'
+complains 'another interface: .*greet'

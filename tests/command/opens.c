@@ -27,7 +27,7 @@ static int open_other(void) {
   struct greeter *greeter = NULL;
   int r = greeter_open(NULL, NULL, &greeter), again = greeter_open(NULL, &target, &greeter);
   if (greeter || r != again) return TULLE_E_INVALID;
-  fprintf(stderr, "%s\n", greeter_error_text(r));
+  fprintf(stderr, "%s: %s\n", greeter_error_text(r), tulle_error_detail());
   return r;
 }
 

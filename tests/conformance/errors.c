@@ -14,6 +14,7 @@ static void no_such_node(void **state) {
   struct tulle_target target = {.node = "no-such-node"};
   assert_code(tulle_channel_open(NULL, "far", &target, &c), TULLE_E_NO_PEER);
   assert_null(c);
+  assert_non_null(strstr(tulle_error_detail(), target.node));
 }
 
 static void no_such_procedure(void **state) {
