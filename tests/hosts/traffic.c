@@ -184,13 +184,16 @@ static void ask_many(const char *procedure, uint64_t count, size_t size_max, uns
   while (in_flight) dispatch(now_ns() + SECOND);
 }
 
+/* AGAIN and DEADLINE say that there was no room, for this moment or for as long as a call waits: it was not accepted. */
 static void send_notes(uint64_t count) {
+  uint64_t end = now_ns() + PATIENCE;
   for (uint64_t i = 0; i < count; i++) {
     unsigned char args[16];
     struct tulle_pack w = tulle_pack_on(args, sizeof args);
     tulle_pack_uint(&w, i);
     int r;
-    while ((r = tulle_call_one_way(channel, "note", args, tulle_pack_size(&w))) == TULLE_E_AGAIN)
+    while ((r = tulle_call_one_way(channel, "note", args, tulle_pack_size(&w))) == TULLE_E_AGAIN ||
+           (r == TULLE_E_DEADLINE && now_ns() < end))
       dispatch(now_ns() + SECOND / 100);
     if (r < 0) fail("note", r);
   }
