@@ -137,6 +137,13 @@ check_decisions() {
   done
 }
 
+# A page that is named is there.
+check_pages() {
+  grep -rhoE 'docs/[a-z][a-z0-9/-]*\.md' $code_folders include tests README.md docs | sort -u | while read -r page; do
+    [ -f "$page" ] || echo "$page: is named, and not there"
+  done >> "$faults"
+}
+
 check_format() {
   command -v clang-format > /dev/null || { echo "clang-format is not installed: layout not checked"; return; }
   clang-format --dry-run --Werror $(sources) 2> "$temp/format" || grep -m 20 error: "$temp/format" >> "$faults"
@@ -185,6 +192,7 @@ check_every_source_is_built
 check_readmes
 check_words
 check_decisions
+check_pages
 check_format
 check_exports
 check_security_cases
