@@ -102,7 +102,7 @@ cleanup() {
     as_root ip netns pids "$space-$name" 2> /dev/null | xargs -r kill 2> /dev/null
     as_root ip netns del "$space-$name" 2> /dev/null
   done
-  [ -n "$temp" ] && as_root rm -rf "$temp"
+  [ -z "$temp" ] || rm -rf "$temp" 2> /dev/null || as_root rm -rf "$temp"
 }
 
 # --- the story ------------------------------------------------------------------------------------------------------
